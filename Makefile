@@ -1,0 +1,48 @@
+# The commands of the project; CI calls only these.
+PYTHON ?= python3
+RUN_ENV := .venv
+TEST_ENV := .venv-test
+HTTP_PORT ?= 8080
+GRPC_PORT ?= 8081
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: $(RUN_ENV)/.ready ## serve the sample models until Ctrl-C (no torch needed)
+	@echo "Starting: REST on port $(HTTP_PORT), gRPC on port $(GRPC_PORT). Stop with Ctrl-C."
+	@$(RUN_ENV)/bin/modelserve serve --http_port $(HTTP_PORT) --grpc_port $(GRPC_PORT) \
+	  --model bert-ner=samples/bert-ner --model resnet-classifier=samples/resnet-classifier
+
+test: $(TEST_ENV)/.ready ## run every test that needs no cluster
+	$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: $(TEST_ENV)/.ready ## lint, format check and types
+	$(TEST_ENV)/bin/ruff check .
+	$(TEST_ENV)/bin/ruff format --check .
+	$(TEST_ENV)/bin/mypy
+
+format: $(TEST_ENV)/.ready ## format the code and mend what the linter can
+	$(TEST_ENV)/bin/ruff check --fix .
+	$(TEST_ENV)/bin/ruff format .
+
+# An environment is whole when its stamp is newer than its lock. pip alone makes it: it is what every
+# Python has, and it reads the user's own configuration of package indexes.
+$(RUN_ENV)/.ready: requirements/cpu.txt pyproject.toml
+	@scripts/make_env.sh "$(PYTHON)" $(RUN_ENV) requirements/cpu.txt
+
+$(TEST_ENV)/.ready: requirements/test.txt pyproject.toml
+	@scripts/make_env.sh "$(PYTHON)" $(TEST_ENV) requirements/test.txt
+
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
+  --no-annotate --no-header --no-emit-index-url --quiet $(LOCK_ARGS)
+
+lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes newer versions
+	$(LOCK) --extra cpu --extra build -o requirements/cpu.txt
+	$(LOCK) --extra gpu --extra build -o requirements/gpu.txt
+	$(LOCK) --extra test --extra check --extra build -o requirements/test.txt
+
+clean: ## remove the environments and caches
+	rm -rf $(RUN_ENV) $(TEST_ENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

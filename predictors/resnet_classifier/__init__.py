@@ -1,0 +1,1 @@
+"""An image classifier: any torchvision ResNet behind the V1 and V2 protocols."""

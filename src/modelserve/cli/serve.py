@@ -1,0 +1,84 @@
+"""``modelserve serve``: several models in one process, for a laptop or a test."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from modelserve.errors import ModelLoadError
+from modelserve.settings import ServerSettings, parse_settings
+
+UNITS = "modelserve.predictors"
+"""The entry points by which units are found; each names a ``ServedModel``."""
+
+
+class ServeSettings(ServerSettings):
+    """Serve models over V1 and V2 (REST) and V2 (gRPC) until Ctrl-C."""
+
+    model: list[str] = Field(
+        default_factory=list,
+        description="A model as NAME=FOLDER; may be given several times. The folder tells its kind.",
+    )
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand; its flags are the fields of ``ServeSettings``."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "serve", help="serve models on this machine", add_help=False
+    )
+    parser.set_defaults(run=run, takes_rest=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    settings = parse_settings(ServeSettings, options.rest, program="modelserve serve")
+    if not settings.model:
+        print("modelserve serve: give at least one --model NAME=FOLDER", file=sys.stderr)
+        return 2
+    from modelserve.server.main import run_server
+
+    names: list[tuple[str, str]] = []
+
+    def build() -> Sequence[object]:
+        models = []
+        for argument in settings.model:
+            name, separator, folder = argument.partition("=")
+            if not (name and separator and folder):
+                raise ModelLoadError(f"--model {argument} is not of the form NAME=FOLDER")
+            unit, unit_class = _unit_for(Path(folder))
+            names.append((name, unit))
+            models.append(unit_class(name, Path(folder), settings))
+        return models
+
+    def announce(http_port: int, _: int) -> None:
+        print("\nTry:\n" + "\n".join(_example(n, unit, http_port) for n, unit in names), flush=True)
+
+    return run_server(build, settings, announce)
+
+
+def _unit_for(folder: Path) -> tuple[str, Any]:
+    if not folder.is_dir():
+        raise ModelLoadError(f"{folder} is no folder")
+    units = sorted(entry_points(group=UNITS), key=lambda unit: unit.name)
+    for unit in units:
+        unit_class = unit.load()
+        if unit_class.accepts(folder):
+            return unit.name, unit_class
+    raise ModelLoadError(
+        f"{folder} holds no model that can be served; accepted are the folders of: "
+        + ", ".join(unit.name for unit in units)
+    )
+
+
+def _example(name: str, unit: str, port: int) -> str:
+    url = f"http://localhost:{port}"
+    if unit == "bert_ner":
+        body = '{"instances": ["Angela Merkel met Barack Obama in Berlin."]}'
+        return f"  curl -s {url}/v1/models/{name}:predict -d '{body}'"
+    return f"  .venv/bin/modelserve predict --url {url} --model {name} --image PHOTO.jpg"

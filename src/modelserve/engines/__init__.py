@@ -1,0 +1,27 @@
+"""Engines: arrays in, arrays out, batched; nothing here knows what the arrays mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Engine(Protocol):
+    """A model's arithmetic on one device. ``run`` may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """What computes, for logs and metadata: ``onnxruntime`` or ``torch``."""
+        ...
+
+    def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+        """Compute every output for a batch; the first axis of each array is the batch."""
+        ...
+
+    def close(self) -> None:
+        """Free the weights."""
+        ...

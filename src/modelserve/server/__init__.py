@@ -1,0 +1,1 @@
+"""The inference server: one data plane behind REST and gRPC."""

@@ -1,0 +1,80 @@
+"""The entry of a server process: settings in, exit status out."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from modelserve.errors import ModelServeError
+from modelserve.logs import configure_logging
+from modelserve.settings import PredictorSettings, ServerSettings, parse_settings
+
+logger = logging.getLogger(__name__)
+
+
+def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -> int:
+    """Serve one model, as a predictor's container does.
+
+    Args:
+        model_class: ``module:Class`` of the unit's ``ServedModel``, imported after the settings are
+            read, so that ``--help`` and a mistyped flag answer at once.
+        default_name: the model's name where the settings give none.
+        argv: the flags.
+
+    Returns:
+        The exit status: 0 after a signal, 1 when the server could not start.
+    """
+    program = f"python -m {model_class.partition('.')[0]}"
+    settings = parse_settings(PredictorSettings, argv, program=program)
+    if settings.model_dir is None and settings.model_id is None:
+        print(f"{program}: --model_dir or --model_id is needed; --help tells more", file=sys.stderr)
+        return 2
+    module, _, name = model_class.partition(":")
+
+    def build() -> list[object]:
+        from modelserve.engines.fetch import resolve_model
+
+        model_dir = resolve_model(settings.model_dir, settings.model_id)
+        unit = getattr(importlib.import_module(module), name)
+        model_name = settings.model_name or default_name
+        return [unit(model_name, model_dir, settings, version=settings.model_version)]
+
+    return run_server(build, settings)
+
+
+def run_server(
+    build: Callable[[], Sequence[object]],
+    settings: ServerSettings,
+    announce: Callable[[int, int], None] | None = None,
+) -> int:
+    """Serve models until a signal.
+
+    Args:
+        build: makes the models, not loaded yet.
+        settings: of the server.
+        announce: called with the HTTP and the gRPC port when every model takes calls.
+
+    Returns:
+        The exit status: 0 after a signal, 1 when the server could not start.
+    """
+    configure_logging(
+        log_format=settings.log_format, log_level=settings.log_level, revision=settings.revision
+    )
+    import uvloop
+
+    from modelserve.server.runner import Ports, serve
+
+    def on_ready(ports: Ports) -> None:
+        logger.info("ready: REST on port %d, gRPC on port %d", ports.http, ports.grpc)
+        if announce is not None:
+            announce(ports.http, ports.grpc)
+
+    try:
+        models = build()
+        uvloop.run(serve(models, settings, on_ready))  # type: ignore[arg-type]
+    except ModelServeError as error:
+        logger.error("%s", error)
+        return 1
+    return 0

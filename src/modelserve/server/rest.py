@@ -1,0 +1,93 @@
+"""REST: the application, its errors and the pages that are no inference."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from prometheus_client.exposition import choose_encoder
+from starlette.exceptions import HTTPException
+
+import modelserve
+from modelserve.errors import Overloaded, RequestError
+from modelserve.server.dataplane import DataPlane
+from modelserve.server.routes import reply
+from modelserve.server.schemas import SCHEMAS
+from modelserve.server.v1 import add_v1
+from modelserve.server.v2 import add_v2
+
+logger = logging.getLogger(__name__)
+
+
+def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
+    """The ASGI application over a data plane.
+
+    Args:
+        plane: answers the calls.
+        max_body_bytes: the largest body of a request, unpacked.
+    """
+    app = FastAPI(
+        title="modelserve",
+        version=modelserve.__version__,
+        description="Models over KServe's V1 and the Open Inference (V2) protocol.",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    _add_errors(app)
+    add_v1(app, plane, max_body_bytes=max_body_bytes)
+    add_v2(app, plane, max_body_bytes=max_body_bytes)
+
+    @app.get("/", include_in_schema=False)
+    async def alive() -> Response:
+        return reply({"status": "alive"})
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(plane.metrics.registry), media_type=content_type)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            app.openapi_schema.setdefault("components", {})["schemas"] = SCHEMAS
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestError)
+        headers = {}
+        if isinstance(error, Overloaded):
+            headers["Retry-After"] = str(error.retry_after_seconds)
+        return _error(error.http_status, str(error), headers)
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        path = request.url.path
+        sentences = {
+            404: f"path {path} is unknown; /docs lists those that this server has",
+            405: f"path {path} does not accept {request.method}; /docs says what it accepts",
+        }
+        return _error(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
+
+    async def fault(request: Request, error: Exception) -> Response:
+        logger.error("a call to %s failed", request.url.path, exc_info=error)
+        return _error(500, "the server failed to answer; its log says why")
+
+    app.add_exception_handler(RequestError, refused)
+    app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(Exception, fault)
+
+
+def _error(status: int, sentence: str, headers: Any = None) -> Response:
+    return Response(
+        orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers
+    )

@@ -1,0 +1,116 @@
+"""From models and settings to a running server, and back down without losing a call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from modelserve.errors import ModelServeError, Unavailable
+from modelserve.server.dataplane import DataPlane
+from modelserve.server.grpc import build_server
+from modelserve.server.rest import build_app
+from modelserve.serving import ServedModel
+from modelserve.settings import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 65  # longer than the proxies in front, which else reuse a closed connection
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports that the server listens on."""
+
+    http: int
+    grpc: int
+
+
+class StartError(ModelServeError):
+    """The server cannot start: a port is taken or a model does not load."""
+
+
+class _RestServer(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: ``serve`` stops REST and gRPC together."""
+        yield
+
+
+async def serve(
+    models: Sequence[ServedModel], settings: ServerSettings, on_ready: Callable[[Ports], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    The ports are open while the models load, so that a probe is told "not ready" and not refused.
+    After the signal readiness falls, calls in progress are answered within ``grace_seconds``, and
+    no new connection is taken.
+
+    Args:
+        models: models that are not loaded yet.
+        settings: ports, limits and times.
+        on_ready: called once, when every model takes calls.
+
+    Raises:
+        StartError: a port is taken, or a model's folder cannot be served.
+    """
+    plane = DataPlane(models, revision=settings.revision, max_queue=settings.max_queue)
+    listener = _listen(settings.host, settings.http_port)
+    grpc_server = build_server(plane, max_body_bytes=settings.max_body_bytes)
+    try:
+        grpc_port = grpc_server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    except RuntimeError as error:
+        listener.close()
+        raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
+    rest_server = _RestServer(
+        uvicorn.Config(
+            build_app(plane, max_body_bytes=settings.max_body_bytes),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.grace_seconds,
+        )
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await grpc_server.start()
+    rest = asyncio.create_task(rest_server.serve(sockets=[listener]))
+    try:
+        if await _load(plane, stopping):
+            on_ready(Ports(http=listener.getsockname()[1], grpc=grpc_port))
+            await stopping.wait()
+    finally:
+        logger.info("stopping: calls in progress have %d s to end", settings.grace_seconds)
+        plane.draining = True
+        rest_server.should_exit = True
+        await asyncio.gather(rest, grpc_server.stop(settings.grace_seconds))
+        plane.close()
+
+
+async def _load(plane: DataPlane, stopping: asyncio.Event) -> bool:
+    """Load every model; False if the server was told to stop meanwhile."""
+    for name in plane.names:
+        try:
+            await plane.load(name)
+        except Unavailable as error:
+            raise StartError(str(error)) from error
+        if stopping.is_set():
+            return False
+    return True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise StartError(f"port {port} for REST cannot be opened: {error.strerror}") from error

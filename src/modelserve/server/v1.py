@@ -1,0 +1,54 @@
+"""KServe's V1 protocol over REST."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from modelserve.errors import NotFound, Unavailable
+from modelserve.protocol.v1 import decode_instances, encode_predictions
+from modelserve.server.body import read_body
+from modelserve.server.dataplane import DataPlane
+from modelserve.server.routes import INFERENCE_REFUSALS, document, reply, timeout_seconds
+from modelserve.serving import ServedModel
+
+REVISION_HEADER = "x-modelserve-revision"
+
+
+def add_v1(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
+    """Add the routes below ``/v1``."""
+    router = APIRouter(prefix="/v1/models", tags=["V1"])
+
+    @router.get("", **document("ModelList", refusals=()))
+    async def list_models() -> Response:
+        return reply({"models": plane.names})
+
+    # The verbs come before the name alone, which would match them too.
+    @router.post(
+        "/{model_name}:predict", **document("Predictions", body="Instances", refusals=INFERENCE_REFUSALS)
+    )
+    async def predict(model_name: str, request: Request) -> Response:
+        timeout = timeout_seconds(request)
+        body = await read_body(request, max_bytes=max_body_bytes)
+
+        def work(model: ServedModel) -> bytes:
+            return encode_predictions(model.compute_v1(decode_instances(body)))
+
+        answer = await plane.call(
+            model_name, None, work, protocol="v1", size=len(body), timeout_seconds=timeout
+        )
+        return Response(answer, media_type="application/json", headers={REVISION_HEADER: plane.revision})
+
+    @router.post("/{model_name}:explain", **document("Predictions", body="Instances"))
+    async def explain(model_name: str) -> Response:
+        plane.model(model_name)
+        raise NotFound(
+            f"model {model_name} has no explainer in this server; an InferenceService's explainer answers :explain"
+        )
+
+    @router.get("/{model_name}", **document("Ready", refusals=(404, 503)))
+    async def model_ready(model_name: str) -> Response:
+        if not plane.model_ready(model_name):
+            raise Unavailable(f"model {model_name} is not ready")
+        return reply({"name": model_name, "ready": True})
+
+    app.include_router(router)

@@ -1,0 +1,128 @@
+"""Settings of a server, by flag or by environment variable.
+
+Each field is a flag (``--http_port 8080``, the spelling that KServe's runtimes use) and a variable
+with the prefix ``MODELSERVE_`` (``MODELSERVE_HTTP_PORT=8080``); a flag wins over a variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, CliSettingsSource, SettingsConfigDict, SettingsError
+
+from modelserve.task import Limits
+
+MEBIBYTE = 1024 * 1024
+
+SettingsT = TypeVar("SettingsT", bound="ServerSettings")
+
+
+class ServerSettings(BaseSettings):
+    """What every server takes, whichever models it serves."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MODELSERVE_",
+        protected_namespaces=(),
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        extra="forbid",
+    )
+
+    host: str = Field("0.0.0.0", description="Address to listen on.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port for REST; 0 takes a free one.")
+    grpc_port: int = Field(8081, ge=0, le=65535, description="Port for gRPC; 0 takes a free one.")
+
+    engine: Literal["auto", "onnx", "torch"] = Field(
+        "auto", description="What computes: auto takes torch where there is a CUDA device, else ONNX Runtime."
+    )
+    device: str = Field("auto", description="Device of the torch engine: auto, cpu, cuda or cuda:N.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Precision of the torch engine: auto is bf16 or fp16 on CUDA, else fp32."
+    )
+    threads: int = Field(
+        0, ge=0, description="Threads that compute one batch; 0 takes the cores of this container."
+    )
+
+    max_batch: int = Field(256, ge=1, description="Most texts or images in one call.")
+    max_body_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Largest request body, unpacked.")
+    max_text_bytes: int = Field(MEBIBYTE, ge=1, description="Longest text, in bytes of UTF-8.")
+    max_image_bytes: int = Field(20 * MEBIBYTE, ge=1, description="Largest encoded image.")
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="Most pixels of an image, read from its header before it is decoded."
+    )
+    max_queue: int = Field(
+        256, ge=0, description="Most calls that wait for the engine; a further one is answered 429."
+    )
+    grace_seconds: int = Field(
+        30, ge=0, description="Time for calls in progress to end after SIGTERM or Ctrl-C."
+    )
+
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for programs.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line.")
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of one request, as a task takes them."""
+        return Limits(
+            batch=self.max_batch,
+            text_bytes=self.max_text_bytes,
+            image_bytes=self.max_image_bytes,
+            image_pixels=self.max_image_pixels,
+        )
+
+    @property
+    def revision(self) -> str:
+        """Knative's name for the running revision, or ``local`` outside of Knative."""
+        return os.environ.get("K_REVISION") or "local"
+
+
+class PredictorSettings(ServerSettings):
+    """What a server of one model takes: a predictor's container, started by KServe."""
+
+    model_name: str = Field("", description="Name in the URL; empty takes the unit's own.")
+    model_version: str = Field("1", description="Version in the URL and in metadata.")
+    model_dir: Path | None = Field(
+        None, description="Folder of the model; KServe's storage initializer fills /mnt/models."
+    )
+    model_id: str | None = Field(
+        None, description="Model to fetch where there is a network: a hub's org/name, or torchvision's name."
+    )
+
+
+def parse_settings(
+    settings: type[SettingsT], argv: Sequence[str], *, program: str, **defaults: object
+) -> SettingsT:
+    """Read settings from flags and the environment.
+
+    Args:
+        settings: the class to fill.
+        argv: the flags, without the program's name.
+        program: the name in the help text.
+        defaults: values that hold where neither flag nor variable says otherwise.
+
+    Raises:
+        SystemExit: with status 0 after ``--help``, with status 2 and one line per mistake when a
+            flag or a variable is wrong.
+    """
+    try:
+        source: CliSettingsSource[object] = CliSettingsSource(
+            settings, cli_parse_args=list(argv), cli_prog_name=program
+        )
+        return settings(_cli_settings_source=source)  # type: ignore[call-arg]
+    except ValidationError as error:
+        lines = [f"--{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise SystemExit(_usage(program, lines)) from error
+    except SettingsError as error:
+        raise SystemExit(_usage(program, [str(error)])) from error
+
+
+def _usage(program: str, lines: Sequence[str]) -> int:
+    import sys
+
+    print("\n".join(f"{program}: {line}" for line in lines), file=sys.stderr)
+    return 2
