@@ -6,26 +6,24 @@ Follows torchvision's classification preset (resize the shorter side, crop the c
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
-from modelserve.errors import InvalidInput, ModelLoadError, TooLarge
+from modelserve.errors import ModelLoadError
+from resnet_classifier.images import open_image, to_rgb
 
-FORMATS = ("JPEG", "PNG", "WEBP")
-INTERPOLATIONS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
-_ACCEPTED = "an encoded JPEG, PNG or WebP image is accepted"
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+_LONGEST = 64
+"""How many times longer than wide an image is resized; a strip of 1 x 1,000,000 pixels would grow
+to 256 x 256,000,000, of which only the centre is used."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +37,22 @@ class Preprocess:
     resize: int = 256
     crop: int = 224
     interpolation: str = "bilinear"
-    mean: tuple[float, float, float] = field(default=(0.485, 0.456, 0.406))
-    std: tuple[float, float, float] = field(default=(0.229, 0.224, 0.225))
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        if not 0 < self.crop <= self.resize:
+        if not (_is_integer(self.resize) and _is_integer(self.crop) and 0 < self.crop <= self.resize):
             raise ModelLoadError(
-                f"preprocess.json: crop {self.crop} must be positive and at most resize {self.resize}"
+                f"preprocess: crop {self.crop!r} and resize {self.resize!r} must be integers, "
+                "crop above zero and at most resize"
             )
         if self.interpolation not in INTERPOLATIONS:
             raise ModelLoadError(
-                f"preprocess.json: interpolation {self.interpolation!r} is unknown; "
-                f"one of {', '.join(INTERPOLATIONS)} is accepted"
+                f"preprocess: interpolation {self.interpolation!r} is unknown; "
+                f"{' and '.join(INTERPOLATIONS)} are accepted"
             )
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(s > 0 for s in self.std):
-            raise ModelLoadError("preprocess.json: mean and std need three numbers, std above zero")
+        if not (_are_three_numbers(self.mean) and _are_three_numbers(self.std) and min(self.std) > 0):
+            raise ModelLoadError("preprocess: mean and std must be three numbers each, std above zero")
 
     @classmethod
     def load(cls, model_dir: Path) -> Preprocess:
@@ -66,73 +65,62 @@ class Preprocess:
         if not path.exists():
             return cls()
         try:
-            raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+            raw = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ModelLoadError(f"{path} is no JSON: {error}") from error
+        accepted = [field.name for field in fields(cls)]
+        if not isinstance(raw, dict) or not set(raw) <= set(accepted):
+            raise ModelLoadError(f"{path} must be a JSON object of {', '.join(accepted)}, or of some of them")
+        try:
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
             return cls(**values)
-        except (ValueError, TypeError, AttributeError) as error:
+        except ModelLoadError as error:
             raise ModelLoadError(f"{path} cannot be used: {error}") from error
 
 
-def decode_image(data: bytes | memoryview, *, max_pixels: int) -> Image.Image:
-    """Decode one image to upright RGB.
-
-    The size in the header is checked before any pixel is decoded, so a small file that unpacks to
-    gigabytes costs nothing.
-
-    Args:
-        data: an encoded JPEG, PNG or WebP; of an animation, the first frame counts.
-        max_pixels: most pixels (width times height) that are decoded.
-
-    Raises:
-        TooLarge: the image has more than ``max_pixels``.
-        InvalidInput: the bytes are no such image, or end too early.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow's own bomb check warns above 89 million pixels; ours, below, refuses.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise TooLarge(f"the image has too many pixels; at most {max_pixels} are accepted") from error
-    except Exception as error:  # a plugin raises whatever its parser trips over
-        raise InvalidInput(f"the bytes are no image that can be read; {_ACCEPTED}") from error
-    width, height = image.size
-    if width * height > max_pixels:
-        raise TooLarge(
-            f"the image has {width} x {height} pixels; at most {max_pixels} pixels are accepted"
-        )
-    try:
-        return _to_rgb(ImageOps.exif_transpose(image))
-    except Exception as error:  # as above: truncated and corrupt data raise many types
-        raise InvalidInput(f"the image is cut off or corrupt; {_ACCEPTED}") from error
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip, not scale
-        grey = np.asarray(image).astype(np.uint32) // 257
-        image = Image.fromarray(grey.astype(np.uint8))
-    elif image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+def _are_three_numbers(values: Any) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) == 3
+        and all((_is_integer(v) or isinstance(v, float)) and math.isfinite(v) for v in values)
+    )
+
+
+def decode_image(data: bytes, *, max_pixels: int) -> Image.Image:
+    """Decode one image to upright RGB; ``open_image`` and ``to_rgb`` in one step."""
+    return to_rgb(open_image(data, max_pixels=max_pixels))
 
 
 def resize_and_crop(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
     """Resize the shorter side and cut the centre, as torchvision does on Pillow images.
 
+    Of an image that is more than 64 times longer than wide, the ends are cut off first; its pixels
+    may then lie by a fraction of a pixel beside torchvision's.
+
     Returns:
         uint8 [crop, crop, 3].
     """
+    image = _without_far_ends(image)
     width, height = image.size
-    short, long = min(width, height), max(width, height)
-    if short != spec.resize:
-        # torchvision truncates the longer side; the shorter one is exact.
-        other = max(spec.resize, int(spec.resize * long / short))
-        size = (spec.resize, other) if width <= height else (other, spec.resize)
+    # torchvision truncates the longer side; the shorter one is exact.
+    longer = int(spec.resize * max(width, height) / min(width, height))
+    size = (spec.resize, longer) if width <= height else (longer, spec.resize)
+    if image.size != size:
         image = image.resize(size, INTERPOLATIONS[spec.interpolation])
+    left, top = round((size[0] - spec.crop) / 2), round((size[1] - spec.crop) / 2)
+    return np.asarray(image.crop((left, top, left + spec.crop, top + spec.crop)), dtype=np.uint8)
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
     width, height = image.size
-    left, top = round((width - spec.crop) / 2), round((height - spec.crop) / 2)
-    cropped = image.crop((left, top, left + spec.crop, top + spec.crop))
-    return np.asarray(cropped, dtype=np.uint8)
+    longest = _LONGEST * min(width, height)
+    # Half of what is too much goes from each end, so that the centre stays where it was.
+    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
+    return image.crop((left, top, width - left, height - top)) if left or top else image
 
 
 def normalise(pixels: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np.float32]:
@@ -146,7 +134,7 @@ def normalise(pixels: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np
         float32 [..., 3, height, width], contiguous.
     """
     # (x / 255 - mean) / std as one multiplication and one addition per value.
-    std = np.asarray(spec.std, np.float32)
-    scale = np.float32(1 / 255) / std
-    shift = -np.asarray(spec.mean, np.float32) / std
+    std = np.asarray(spec.std, np.float64)
+    scale = (1 / (255 * std)).astype(np.float32)
+    shift = (-np.asarray(spec.mean, np.float64) / std).astype(np.float32)
     return np.ascontiguousarray(np.moveaxis(pixels * scale + shift, -1, -3))

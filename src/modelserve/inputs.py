@@ -5,7 +5,6 @@ Kept in one place so that all models refuse the same mistake with the same sente
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -57,10 +56,8 @@ def bytes_items(tensor: Tensor, *, limits_batch: int) -> list[bytes]:
     """
     check_datatype_of(tensor, "BYTES")
     if not (len(tensor.shape) == 1 or (len(tensor.shape) == 2 and tensor.shape[1] == 1)):
-        raise InvalidInput(
-            f"input {tensor.name!r} has shape {list(tensor.shape)}; [n] or [n, 1] is accepted"
-        )
-    check_count(len(tensor.array), limits_batch=limits_batch)
+        raise InvalidInput(f"input {tensor.name!r} has shape {list(tensor.shape)}; [n] or [n, 1] is accepted")
+    check_count(len(tensor.array), f"input {tensor.name!r}", limits_batch=limits_batch)
     items: list[bytes] = tensor.array.reshape(-1).tolist()
     return items
 
@@ -72,22 +69,25 @@ def check_datatype_of(tensor: Tensor, datatype: str) -> None:
         InvalidInput: it has another one.
     """
     if tensor.datatype != datatype:
-        raise InvalidInput(
-            f"input {tensor.name!r} has datatype {tensor.datatype}; {datatype} is accepted"
-        )
+        raise InvalidInput(f"input {tensor.name!r} has datatype {tensor.datatype}; {datatype} is accepted")
 
 
-def check_count(count: int, *, limits_batch: int) -> None:
+def check_count(count: int, what: str, *, limits_batch: int) -> None:
     """Refuse a call of no items, or of too many.
+
+    Args:
+        count: items of the call.
+        what: that holds them, as the error names it.
+        limits_batch: most items of one call.
 
     Raises:
         InvalidInput: none.
         TooLarge: more than ``limits_batch``.
     """
     if count == 0:
-        raise InvalidInput("the call holds no items; at least one is accepted")
+        raise InvalidInput(f"{what} holds no items; at least one is accepted")
     if count > limits_batch:
-        raise TooLarge(f"the call holds {count} items; at most {limits_batch} are accepted")
+        raise TooLarge(f"{what} holds {count} items; at most {limits_batch} are accepted")
 
 
 def number_parameter(
@@ -99,16 +99,14 @@ def number_parameter(
         InvalidInput: it is no number, or outside of [least, most].
     """
     value = parameters.get(name, default)
-    if isinstance(value, (bool, str)) or not math.isfinite(value) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise InvalidInput(
             f"parameter {name!r} is {_shown(value)}; a number from {least:g} to {most:g} is accepted"
         )
     return float(value)
 
 
-def integer_parameter(
-    parameters: Parameters, name: str, *, default: int, least: int, most: int
-) -> int:
+def integer_parameter(parameters: Parameters, name: str, *, default: int, least: int, most: int) -> int:
     """A parameter that is an integer.
 
     Raises:

@@ -7,6 +7,7 @@ with the prefix ``MODELSERVE_`` (``MODELSERVE_HTTP_PORT=8080``); a flag wins ove
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -122,7 +123,5 @@ def parse_settings(
 
 
 def _usage(program: str, lines: Sequence[str]) -> int:
-    import sys
-
     print("\n".join(f"{program}: {line}" for line in lines), file=sys.stderr)
     return 2

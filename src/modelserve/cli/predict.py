@@ -77,6 +77,7 @@ def _lines(options: argparse.Namespace, outputs: list[dict[str, Any]]) -> list[s
     count = found["label"]["shape"][1]
     pairs = list(zip(found["label"]["data"], found["score"]["data"], strict=True))
     return [
-        f"{path}\t" + ", ".join(f"{label} ({score:.2f})" for label, score in pairs[i * count : (i + 1) * count])
+        f"{path}\t"
+        + ", ".join(f"{label} ({score:.2f})" for label, score in pairs[i * count : (i + 1) * count])
         for i, path in enumerate(options.image)
     ]

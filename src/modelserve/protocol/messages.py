@@ -6,6 +6,7 @@ goes through Python lists. BYTES tensors are object arrays of ``bytes``.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,8 +110,8 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
-def check_datatype(datatype: object) -> str:
-    """Return the datatype if V2 knows it.
+def check_datatype(datatype: object, *, name: str) -> str:
+    """Return the datatype of the input ``name`` if V2 knows it.
 
     Raises:
         InvalidInput: it is none of V2's.
@@ -118,7 +119,8 @@ def check_datatype(datatype: object) -> str:
     if isinstance(datatype, str) and datatype in DTYPES:
         return datatype
     raise InvalidInput(
-        f"datatype {str(datatype)[:40]!r} is unknown; one of {', '.join(DTYPES)} is accepted"
+        f"input {name[:40]!r} has the unknown datatype {reprlib.repr(datatype)[:40]}; "
+        f"one of {', '.join(DTYPES)} is accepted"
     )
 
 

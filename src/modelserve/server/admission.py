@@ -41,9 +41,7 @@ class Admission:
             raise DeadlineExceeded("the caller's deadline had passed when the call arrived")
         if self._places.locked():
             if self.waiting >= self._max_queue:
-                raise Overloaded(
-                    f"the queue is full with {self._max_queue} calls; try again after a second"
-                )
+                raise Overloaded(f"the queue is full with {self._max_queue} calls; try again after a second")
             self.waiting += 1
             try:
                 await asyncio.wait_for(self._places.acquire(), timeout_seconds)

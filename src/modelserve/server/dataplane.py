@@ -77,6 +77,11 @@ class DataPlane:
         """Whether that model takes calls."""
         return bool(self.model(name, version).ready) and not self.draining
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place."""
+        return self._admission.waiting
+
     def server_metadata(self) -> dict[str, Any]:
         """Name, version and extensions of the server."""
         return {"name": "modelserve", "version": modelserve.__version__, "extensions": list(EXTENSIONS)}
@@ -164,8 +169,10 @@ class DataPlane:
         outcome = "internal"
         try:
             model = self.model(name, version)
+            if self.draining:
+                raise Unavailable("the server is draining; send the call to another replica")
             async with self._admission.place(timeout_seconds):
-                self.metrics.queue_depth(self._admission.waiting)
+                self.metrics.queue_depth(self.waiting)
                 self._statistics[name].queue.add(time.perf_counter() - began)
                 loop = asyncio.get_running_loop()
                 result = await loop.run_in_executor(self._threads, partial(work, model))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "inference.GRPCInferenceService"
 
-Context = grpc.aio.ServicerContext
-Handler = Callable[[bytes, Context], Awaitable[bytes]]
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Handler: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 
 
 def build_server(plane: DataPlane, *, max_body_bytes: int) -> grpc.aio.Server:
@@ -56,7 +56,7 @@ def build_server(plane: DataPlane, *, max_body_bytes: int) -> grpc.aio.Server:
         "RepositoryModelLoad": servicer.load,
         "RepositoryModelUnload": servicer.unload,
     }
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         name: grpc.unary_unary_rpc_method_handler(_with_status(method)) for name, method in methods.items()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

@@ -62,6 +62,8 @@ def run_server(
     configure_logging(
         log_format=settings.log_format, log_level=settings.log_level, revision=settings.revision
     )
+    # KServe parses sys.argv when it is imported, and these flags are not for it.
+    sys.argv = sys.argv[:1]
     import uvloop
 
     from modelserve.server.runner import Ports, serve

@@ -88,6 +88,4 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _error(status: int, sentence: str, headers: Any = None) -> Response:
-    return Response(
-        orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers
-    )
+    return Response(orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers)

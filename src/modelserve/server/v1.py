@@ -42,7 +42,7 @@ def add_v1(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
     async def explain(model_name: str) -> Response:
         plane.model(model_name)
         raise NotFound(
-            f"model {model_name} has no explainer in this server; an InferenceService's explainer answers :explain"
+            f"model {model_name} has no explainer here; an InferenceService's explainer answers :explain"
         )
 
     @router.get("/{model_name}", **document("Ready", refusals=(404, 503)))

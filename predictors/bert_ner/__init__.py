@@ -1,0 +1,1 @@
+"""A BERT token classifier: names in texts, behind the V1 and V2 protocols."""

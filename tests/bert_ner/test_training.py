@@ -1,0 +1,207 @@
+"""The training script from corpora to a model folder, with a made-up encoder of two layers."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from bert_ner import pretrained
+from bert_ner.corpora import LABELS, Sentence
+from bert_ner.examples import IGNORED, collate, collect_mentions, encode, vary
+from bert_ner.pretrained import build_network, plain_state, read_encoder
+from bert_ner.scoring import Score, gold_spans, score_documents, score_spans
+from bert_ner.train import main, schedule, tagging_loss
+from bert_ner.vocabulary import SPECIAL, Casing, Piece
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
+
+LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789.,", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+ENCODER = [*SPECIAL, *LETTERS, "the", "berlin", "anna", "met"]
+SENTENCE = Sentence(("Anna", "met", "Bob", "."), ("B-PER", "O", "B-PER", "O"))
+
+
+@pytest.fixture
+def encoder_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(ENCODER),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=12,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    save_file(BertModel(config).state_dict(), folder / "model.safetensors")
+    (folder / "vocab.txt").write_text("".join(f"{text}\n" for text in ENCODER), "utf-8")
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in pretrained.DIGESTS}
+    monkeypatch.setattr(pretrained, "DIGESTS", digests)
+    return folder
+
+
+@pytest.fixture
+def corpora_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpora"
+    blocks = [
+        f"-DOCSTART- O\n\nAnna I-PER\nmet O\nBob{number} I-PER\nin O\nBerlin I-LOC\n. O\n\n" for number in range(7)
+    ]
+    for name, text in {
+        "wikigold.conll": "".join(blocks),
+        "btc.conll": "Anna\tB-PER\n\nthe\tO\n",
+        "wnut17/train/wnut17train.conll": "Berlin\tB-location\n",
+        "wnut17/dev/emerging.dev.conll": "Bob\tB-person\n",
+        "wnut17/test/emerging.test.annotated": "Acme\tB-corporation\n",
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder
+
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture
+def train(tmp_path: Path, encoder_folder: Path, corpora_folder: Path) -> Train:
+    def run(name: str, checkpoint: str, wikigold_epochs: int = 1) -> Path:
+        output = tmp_path / name
+        main(
+            [
+                *("--data", str(corpora_folder), "--encoder", str(encoder_folder), "--output", str(output)),
+                *("--checkpoint", str(tmp_path / checkpoint), "--pieces", "125", "--layers", "1"),
+                *("--mixed_epochs", "1", "--wikigold_epochs", str(wikigold_epochs)),
+            ]
+        )
+        return output
+
+    return run
+
+
+def test_the_folder_loads_unchanged(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    output = train("model", "checkpoint.pt")
+    assert {path.name for path in output.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {"torch.float16"}
+    model, loading = AutoModelForTokenClassification.from_pretrained(output, output_loading_info=True)
+    assert not loading["missing_keys"]
+    assert not loading["unexpected_keys"]
+    assert tuple(model.config.id2label.values()) == LABELS
+    assert model.config.num_hidden_layers == 1
+    tokenizer = AutoTokenizer.from_pretrained(output)
+    assert tokenizer.convert_ids_to_tokens(tokenizer("Berlín berlin")["input_ids"])[1] == "Berlin"
+    assert json.loads((output / "tokenizer_config.json").read_text())["do_lower_case"] is False
+    assert "| all | 3 |" in capsys.readouterr().out
+
+
+def test_a_run_that_was_cut_off_ends_in_the_same_weights(train: Train, tmp_path: Path) -> None:
+    whole = train("whole", "whole.pt", 2)
+    states: list[object] = []
+    save = torch.save
+    with pytest.MonkeyPatch.context() as patch:
+
+        def save_twice(state: object, path: Path) -> None:
+            save(state, path)
+            states.append(state)
+            if len(states) == 2:
+                raise KeyboardInterrupt
+
+        patch.setattr(torch, "save", save_twice)
+        with pytest.raises(KeyboardInterrupt):
+            train("cut", "cut.pt", 2)
+    resumed = train("cut", "cut.pt", 2)
+    expected = load_file(whole / "model.safetensors")
+    for name, tensor in load_file(resumed / "model.safetensors").items():
+        torch.testing.assert_close(tensor, expected[name])
+
+
+def test_another_encoder_is_refused(encoder_folder: Path) -> None:
+    (encoder_folder / "vocab.txt").write_text("other\n", "utf-8")
+    with pytest.raises(SystemExit, match=r"vocab\.txt has the SHA-256"):
+        read_encoder(encoder_folder)
+
+
+def test_saved_embeddings_are_lowercase_plus_casing_plus_own(encoder_folder: Path) -> None:
+    encoder = read_encoder(encoder_folder)
+    berlin = ENCODER.index("berlin")
+    pieces = [
+        Piece("berlin", berlin, Casing.LOWER),
+        Piece("Berlin", berlin, Casing.CAPITALISED),
+        Piece("BERLIN", berlin, Casing.UPPER),
+    ]
+    network = build_network(encoder, pieces, 2)
+    embedding = network.bert.embeddings.word_embeddings
+    with torch.no_grad():
+        embedding.casing.copy_(torch.tensor([[9.0], [1.0], [2.0]]).expand(-1, 24))
+        embedding.own.copy_(torch.tensor([[7.0], [0.0], [0.5]]).expand(-1, 24))
+    saved = plain_state(network)["bert.embeddings.word_embeddings.weight"].float()
+    base = encoder.table[berlin]
+    torch.testing.assert_close(saved, torch.stack([base, base + 1, base + 2.5]), atol=2e-3, rtol=0)
+
+
+def test_labels_sit_on_the_first_pieces_of_words() -> None:
+    numbers = {text: number for number, text in enumerate([*SPECIAL, "U", ".", "S", "An", "##na"])}
+    sentence = Sentence(("U.S.", "Anna"), ("B-LOC", "B-PER"))
+    example = encode([sentence], numbers, Random(1))
+    b_loc, i_loc, b_per = (LABELS.index(label) for label in ("B-LOC", "I-LOC", "B-PER"))
+    assert example.pieces == [2, 5, 6, 7, 6, 8, 9, 3]
+    assert example.labels == [IGNORED, b_loc, i_loc, i_loc, i_loc, b_per, IGNORED, IGNORED]
+
+
+def test_varied_sentences_keep_their_kinds_of_mentions() -> None:
+    mentions = collect_mentions([Sentence(("Angela", "Dorothea", "Merkel"), ("B-PER", "I-PER", "I-PER"))])
+    seen = set()
+    for seed in range(60):
+        varied = vary(SENTENCE, mentions, Random(seed))
+        assert [kind for kind, _, _ in varied.mentions()] == ["PER", "PER"]
+        seen.add(varied.tokens)
+    assert ("Angela", "Dorothea", "Merkel", "met", "Bob", ".") in seen
+    assert any("MET" in tokens for tokens in seen)
+    assert any(tokens[-4:] == ("anna", "met", "bob", ".") for tokens in seen)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_outside_may_hide_misc_only_where_misc_was_not_marked(complete: bool) -> None:
+    numbers = {text: number for number, text in enumerate([*SPECIAL, "x"])}
+    batch = collate([encode([Sentence(("x",), ("O",), complete)], numbers, Random(0))])
+    logits = torch.zeros(1, 3, len(LABELS))
+    logits[0, 1, LABELS.index("B-MISC")] = 20
+    loss = float(tagging_loss(logits, batch))
+    assert loss == pytest.approx(20 if complete else 0, abs=1e-3)
+
+
+def test_spans_are_exact_in_type_and_place() -> None:
+    gold = [gold_spans(SENTENCE)]
+    assert gold == [{("PER", 0, 4), ("PER", 9, 12)}]
+    scores = score_spans(gold, [{("PER", 0, 4), ("PER", 9, 14), ("LOC", 9, 12)}])
+    assert scores["PER"] == Score(gold=2, found=2, right=1)
+    assert scores["LOC"] == Score(gold=0, found=1, right=0)
+    total = sum(scores.values(), Score(0, 0, 0))
+    assert (total.precision, total.recall, total.f1) == pytest.approx((1 / 3, 1 / 2, 2 / 5))
+
+
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    rates = [schedule(step / 100) for step in range(101)]
+    assert max(rates) == rates[10] == 1.0
+    assert rates[0] == rates[-1] == 0.0
+
+
+def test_scoring_reads_what_the_network_says(encoder_folder: Path) -> None:
+    from bert_ner.vocabulary import build_tokenizer
+
+    pieces = [Piece(text, place, Casing.LOWER) for place, text in enumerate(ENCODER)]
+    network = build_network(read_encoder(encoder_folder), pieces, 2)
+    with torch.no_grad():
+        network.classifier.weight.zero_()
+        network.classifier.bias.copy_(torch.eye(len(LABELS))[LABELS.index("B-LOC")])
+    document = (Sentence(("berlin", "met"), ("B-LOC", "O")), Sentence(("the",), ("B-PER",)))
+    scores = score_documents(network, build_tokenizer(pieces), [document])
+    assert scores["LOC"] == Score(gold=1, found=3, right=1)
+    assert scores["PER"] == Score(gold=1, found=0, right=0)

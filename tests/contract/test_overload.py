@@ -1,0 +1,184 @@
+"""A full queue, a passed deadline and a draining server, over REST and gRPC.
+
+The models here are real ``ServedModel``s whose task holds each call until the test lets it go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+
+from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
+from modelserve.server.dataplane import DataPlane
+from modelserve.server.grpc import build_server
+from modelserve.server.rest import build_app
+from modelserve.serving import AnyTask, ServedModel
+from modelserve.task import Call
+
+BODY = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1], "data": [1]}]}
+PATH = "/v2/models/gate/infer"
+
+
+class GateTask:
+    """Answers when its gate is opened."""
+
+    inputs = (TensorSpec("x", "INT32", (-1,)),)
+    outputs = (TensorSpec("x", "INT32", (-1,)),)
+    digest = "sha256:0"
+
+    def __init__(self, gate: threading.Event, fails: bool) -> None:
+        self._gate = gate
+        self._fails = fails
+
+    def decode(self, request: InferenceRequest) -> Call[int, None]:
+        return Call([1], None)
+
+    def decode_v1(self, instances: Sequence[Any]) -> Call[int, None]:
+        return Call([1] * len(instances), None)
+
+    def run(self, items: Sequence[int]) -> list[int]:
+        if self._fails:
+            raise ZeroDivisionError("a fault of the server with a secret in it")
+        assert self._gate.wait(30)
+        return list(items)
+
+    def encode(
+        self, results: Sequence[int], call: Call[int, None], request: InferenceRequest
+    ) -> tuple[Tensor, ...]:
+        return (Tensor("x", "INT32", np.array(results, np.int32)),)
+
+    def encode_v1(self, results: Sequence[int], call: Call[int, None]) -> list[int]:
+        return list(results)
+
+    def close(self) -> None:
+        self._gate.set()
+
+
+class GateModel(ServedModel):
+    """A model that is as slow as the test wants."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__("gate")
+        self.gate = threading.Event()
+        self._fails = fails
+
+    def build_task(self) -> AnyTask:
+        return GateTask(self.gate, self._fails)
+
+
+class Servers:
+    """One data plane with one place and a queue of one, behind both protocols."""
+
+    def __init__(self, model: GateModel, plane: DataPlane, rest: httpx.AsyncClient, port: int) -> None:
+        self.model, self.plane, self.rest, self.port = model, plane, rest, port
+
+    async def infer_grpc(self, timeout: float | None = None) -> pb.ModelInferResponse:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            request = pb.ModelInferRequest(model_name="gate")
+            tensor = request.inputs.add(name="x", datatype="INT32", shape=[1])
+            tensor.contents.int_contents.append(1)
+            return await GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=timeout)
+
+    async def fill(self) -> list[asyncio.Task[httpx.Response]]:
+        """Two calls: one is computed, one waits."""
+        calls = [asyncio.create_task(self.rest.post(PATH, json=BODY)) for _ in range(2)]
+        while self.plane.waiting < 1:
+            await asyncio.sleep(0.01)
+        return calls
+
+
+@asynccontextmanager
+async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
+    model = GateModel(fails=fails)
+    plane = DataPlane([model], revision="r1", places=1, max_queue=1)
+    await plane.load("gate")
+    server = build_server(plane, max_body_bytes=10_000)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    transport = httpx.ASGITransport(build_app(plane, max_body_bytes=10_000), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as rest:
+        yield Servers(model, plane, rest, port)
+        model.gate.set()
+    await server.stop(None)
+    plane.close()
+
+
+async def test_a_full_queue_is_429_and_what_was_accepted_is_answered() -> None:
+    async with running() as servers:
+        accepted = await servers.fill()
+        refused = await servers.rest.post(PATH, json=BODY)
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+        assert "queue is full" in refused.json()["error"]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await servers.infer_grpc()
+        assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        servers.model.gate.set()
+        assert [answer.status_code for answer in await asyncio.gather(*accepted)] == [200, 200]
+
+
+async def test_a_deadline_that_passes_in_the_queue_is_504() -> None:
+    async with running() as servers:
+        computing = asyncio.create_task(servers.rest.post(PATH, json=BODY))
+        await asyncio.sleep(0.05)
+        late = await servers.rest.post(PATH, json=BODY, headers={"X-Request-Timeout-Ms": "50"})
+        assert late.status_code == 504
+        assert "deadline" in late.json()["error"]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await servers.infer_grpc(timeout=0.1)
+        assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert servers.plane.waiting == 0
+        servers.model.gate.set()
+        assert (await computing).status_code == 200
+
+
+async def test_a_draining_server_is_not_ready_and_refuses_new_calls() -> None:
+    async with running() as servers:
+        accepted = await servers.fill()
+        servers.plane.draining = True
+        ready = await servers.rest.get("/v2/health/ready")
+        assert ready.status_code == 503
+        refused = await servers.rest.post(PATH, json=BODY)
+        assert refused.status_code == 503
+        assert "draining" in refused.json()["error"]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await servers.infer_grpc()
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+        servers.model.gate.set()
+        assert [answer.status_code for answer in await asyncio.gather(*accepted)] == [200, 200]
+
+
+async def test_health_answers_while_every_place_is_taken() -> None:
+    async with running() as servers:
+        calls = await servers.fill()
+        assert (await servers.rest.get("/v2/health/live")).status_code == 200
+        assert (await servers.rest.get("/v2/health/ready")).status_code == 200
+        servers.model.gate.set()
+        await asyncio.gather(*calls)
+
+
+async def test_a_fault_of_the_server_is_500_and_tells_nothing_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(fails=True) as servers:
+        answer = await servers.rest.post(PATH, json=BODY)
+        assert answer.status_code == 500
+        assert list(answer.json()) == ["error"]
+        assert "secret" not in answer.text
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await servers.infer_grpc()
+        assert raised.value.code() == grpc.StatusCode.INTERNAL
+        assert "secret" not in str(raised.value.details())
+        assert "secret" in caplog.text
+        metrics = (await servers.rest.get("/metrics")).text
+        assert 'outcome="internal"' in metrics

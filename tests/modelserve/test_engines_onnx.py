@@ -1,0 +1,92 @@
+"""The ONNX engine and the graph builder, on a graph of one product."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelserve.engines import graph as graph_module
+from modelserve.engines.cores import available_cores
+from modelserve.engines.graph import GraphBuilder, checked
+from modelserve.engines.onnx import OnnxEngine
+from modelserve.errors import ModelLoadError
+
+WEIGHT = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+def product() -> bytes:
+    builder = GraphBuilder("product")
+    value = builder.input("x", np.float32, ("n", 3))
+    builder.node("MatMul", [value, builder.weight("weight", WEIGHT)], name="y")
+    builder.output("y", np.float32, ("n", 2))
+    content: bytes = builder.build().SerializeToString()
+    return content
+
+
+def test_a_graph_from_bytes_and_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(product())
+    x = np.random.default_rng(0).standard_normal((4, 3), np.float32)
+    for source in (product(), path):
+        engine = OnnxEngine(source, threads=1)
+        assert (engine.name, engine.inputs, engine.outputs) == ("onnxruntime", ("x",), ("y",))
+        # What the graph does not take is left out: exporters keep token types, or do not.
+        np.testing.assert_allclose(engine.run({"x": x, "unused": x})["y"], x @ WEIGHT, rtol=1e-5)
+
+
+def test_it_may_be_called_from_several_threads() -> None:
+    engine = OnnxEngine(product())
+    inputs = [np.full((2, 3), number, np.float32) for number in range(50)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda x: engine.run({"x": x})["y"], inputs))
+    for x, y in zip(inputs, results, strict=True):
+        np.testing.assert_allclose(y, x @ WEIGHT)
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", product()[:40]])
+def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    for source in (content, tmp_path / "model.onnx"):
+        with pytest.raises(ModelLoadError, match="cannot be run by ONNX Runtime"):
+            OnnxEngine(source)
+
+
+def test_a_graph_too_large_for_its_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_module, "MAX_BYTES", 100)
+    builder = GraphBuilder("large")
+    builder.weight("a", np.zeros(25, np.float32))
+    with pytest.raises(ModelLoadError, match="serve this model with the torch engine"):
+        builder.weight("b", np.zeros(1, np.float32))
+
+
+def test_tensors_are_checked_by_name_and_shape() -> None:
+    weights = {"a": np.zeros((2, 3), np.float16)}
+    assert checked(weights, "a", (2, 3)).dtype == np.float32
+    with pytest.raises(ModelLoadError, match=r"lack tensor b, of shape \[2, 3\]"):
+        checked(weights, "b", (2, 3))
+    with pytest.raises(ModelLoadError, match=r"is of shape \[2, 3\]; \[3, 2\] is expected"):
+        checked(weights, "a", (3, 2))
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu.max": "nonsense"}, None),
+        ({}, None),
+    ],
+)
+def test_cores_are_those_of_the_container(tmp_path: Path, files: dict[str, str], most: int | None) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    unlimited = available_cores(tmp_path / "none")
+    assert unlimited >= 1
+    assert available_cores(tmp_path) == (unlimited if most is None else min(most, unlimited))

@@ -1,0 +1,65 @@
+"""Servers as processes: how they start, fail to start and stop."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+
+
+def test_a_taken_port_is_said_and_is_status_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        common = ("bert_ner", "--model_dir", "samples/bert-ner", "--host", "127.0.0.1")
+        http = run(*common, "--http_port", port, "--grpc_port", "0")
+        assert (http.returncode, f"port {port} for REST" in http.stderr) == (1, True), http.stderr
+        grpc = run(*common, "--http_port", "0", "--grpc_port", port)
+        assert (grpc.returncode, f"port {port} for gRPC" in grpc.stderr) == (1, True), grpc.stderr
+
+
+def test_a_folder_that_is_no_model_is_said_and_is_status_1(tmp_path: Path) -> None:
+    common = ("--host", "127.0.0.1", "--http_port", "0", "--grpc_port", "0")
+    for unit in ("bert_ner", "resnet_classifier"):
+        answer = run(unit, "--model_dir", str(tmp_path), *common)
+        assert answer.returncode == 1
+        assert str(tmp_path) in answer.stderr
+        assert "Traceback" not in answer.stderr
+    missing = run("bert_ner", "--model_dir", str(tmp_path / "none"), *common)
+    assert missing.returncode == 1
+    served = run("modelserve.cli", "serve", "--model", f"x={tmp_path}", *common)
+    assert (served.returncode, "bert_ner" in served.stderr) == (1, True)
+
+
+def test_a_server_without_a_model_is_bad_usage() -> None:
+    assert run("bert_ner").returncode == 2
+    assert run("modelserve.cli", "serve").returncode == 2
+    assert run("modelserve.cli", "serve", "--model", "x").returncode == 1
+
+
+def test_a_call_in_progress_at_sigterm_is_answered(start_server: Any) -> None:
+    own = start_server("bert_ner", "--model_dir", "samples/bert-ner")
+    text = "Angela Merkel met Barack Obama in Berlin. " * 400
+    answers: list[httpx.Response] = []
+    call = threading.Thread(
+        target=lambda: answers.append(
+            own.post("/v1/models/bert-ner:predict", json={"instances": [text] * 20})
+        )
+    )
+    call.start()
+    while "queue_depth" not in own.get("/metrics").text:
+        pass
+    assert own.stop() == 0
+    call.join(60)
+    assert [answer.status_code for answer in answers] == [200]
