@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+from google.protobuf import descriptor_pool
+
+# KServe's generated messages and Triton's have the same full names, and the default pool of a process
+# takes one of the two; Triton's get a pool of their own before any test module imports them.
+with pytest.MonkeyPatch.context() as patch:
+    _pool = descriptor_pool.DescriptorPool()
+    patch.setattr(descriptor_pool, "Default", lambda: _pool)
+    importlib.import_module("tritonclient.grpc")
 
 ROOT = Path(__file__).parents[1]
 NER_DIR = ROOT / "samples" / "bert-ner"

@@ -58,9 +58,7 @@ class _BertGraph:
         graph, config = self._graph, self._config
         ids = graph.input("input_ids", np.int64, ("n", "t"))
         mask = graph.input("attention_mask", np.int64, ("n", "t"))
-        narrow = graph.node(
-            "Cast", [mask], name="mask_int32", attributes={"to": onnx.TensorProto.INT32}
-        )
+        narrow = graph.node("Cast", [mask], name="mask_int32", attributes={"to": onnx.TensorProto.INT32})
         hidden = self._embeddings(ids)
         for number in range(config.layers):
             hidden = self._layer(hidden, narrow, f"bert.encoder.layer.{number}")
@@ -82,12 +80,10 @@ class _BertGraph:
         length = graph.node("Shape", [ids], name="length", attributes={"start": 1, "end": 2})
         zero = graph.weight("zero", np.zeros(1, np.int64))
         place = graph.node("Slice", [rows, zero, length, zero], name=f"{stem}.positions")
-        return self._norm(
-            graph.node("Add", [word, place], name=f"{stem}.sum"), f"{stem}.LayerNorm"
-        )
+        return self._norm(graph.node("Add", [word, place], name=f"{stem}.sum"), f"{stem}.LayerNorm")
 
     def _layer(self, hidden: str, mask: str, stem: str) -> str:
-        graph, width, inner = self._graph, self._config.hidden_size, self._config.intermediate_size
+        width, inner = self._config.hidden_size, self._config.intermediate_size
         attended = self._attention(hidden, mask, f"{stem}.attention.self")
         first = self._residual(attended, hidden, f"{stem}.attention.output", width)
         wide = self._activation(
@@ -118,12 +114,8 @@ class _BertGraph:
     def _residual(self, value: str, skipped: str, stem: str, width: int) -> str:
         graph, hidden = self._graph, self._config.hidden_size
         product = self._dense(value, f"{stem}.dense", width, hidden)
-        biased = graph.node(
-            "Add", [product, self._bias(f"{stem}.dense", hidden)], name=f"{stem}.biased"
-        )
-        return self._norm(
-            graph.node("Add", [biased, skipped], name=f"{stem}.sum"), f"{stem}.LayerNorm"
-        )
+        biased = graph.node("Add", [product, self._bias(f"{stem}.dense", hidden)], name=f"{stem}.biased")
+        return self._norm(graph.node("Add", [biased, skipped], name=f"{stem}.sum"), f"{stem}.LayerNorm")
 
     def _activation(self, value: str, bias: str, name: str) -> str:
         fused = _FUSED_ACTIVATIONS.get(self._config.activation)
@@ -135,9 +127,7 @@ class _BertGraph:
     def _dense(self, value: str, stem: str, inputs: int, outputs: int) -> str:
         """A matrix product without its bias, which the next operator may take."""
         weight = self._tensor(f"{stem}.weight", outputs, inputs).T
-        return self._graph.node(
-            "MatMul", [value, self._graph.weight(f"{stem}.weight", weight)], name=stem
-        )
+        return self._graph.node("MatMul", [value, self._graph.weight(f"{stem}.weight", weight)], name=stem)
 
     def _bias(self, stem: str, width: int) -> str:
         return self._graph.weight(f"{stem}.bias", self._tensor(f"{stem}.bias", width))

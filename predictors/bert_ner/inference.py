@@ -150,10 +150,6 @@ class NerTask:
         """Make V1 predictions: a list of entities for each text."""
         return [_confident(entities, call.options) for entities in results]
 
-    def close(self) -> None:
-        """Free the engine."""
-        self._engine.close()
-
     def _decode_text(self, item: bytes, position: int) -> str:
         self._check_size(len(item), position)
         try:

@@ -149,4 +149,5 @@ def _casing_shares(
     solution = np.linalg.solve(left.T @ left + _RIDGE * np.eye(left.shape[1]), left.T @ right)
     # Squared, because a regression on shares draws the sure cases towards the mean.
     shares = np.clip(features @ solution, 0.0, 1.0) ** 2
-    return (shares / np.maximum(shares.sum(1, keepdims=True), 1e-6)).astype(np.float32)
+    normalised: npt.NDArray[np.float32] = shares / np.maximum(shares.sum(1, keepdims=True), 1e-6)
+    return normalised.astype(np.float32)

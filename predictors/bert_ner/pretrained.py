@@ -98,7 +98,8 @@ class CasedEmbedding(nn.Module):
     @torch.no_grad()
     def table(self) -> torch.Tensor:
         """Write out the plain table [pieces, d] that the saved model holds."""
-        return self(torch.arange(len(self.places)))
+        table: torch.Tensor = self(torch.arange(len(self.places)))
+        return table
 
 
 def build_network(encoder: Encoder, pieces: Sequence[Piece], layers: int) -> BertForTokenClassification:

@@ -39,7 +39,9 @@ class BertRecipe:
         try:
             lines = [line for line in path.read_text("utf-8").split("\n") if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(f"{path} is no file of UTF-8 text, with a text on each line: {error}") from error
+            raise ExportError(
+                f"{path} is no file of UTF-8 text, with a text on each line: {error}"
+            ) from error
         if not lines:
             raise ExportError(f"{path} holds no text; a text on each line is accepted")
         tokenizer, most = load_tokenizer(model_dir), BertConfig.load(model_dir).max_positions - 2

@@ -52,6 +52,7 @@ class Score:
         return 2 * self.right / both if both else 0.0
 
     def __add__(self, other: Score) -> Score:
+        """Count both together."""
         return Score(self.gold + other.gold, self.found + other.found, self.right + other.right)
 
 
@@ -71,9 +72,7 @@ def score_spans(gold: Sequence[set[Span]], found: Sequence[set[Span]]) -> dict[s
     for expected, actual in zip(gold, found, strict=True):
         for name, spans in (("gold", expected), ("found", actual), ("right", expected & actual)):
             counts.update((kind, name) for kind, _, _ in spans)
-    return {
-        kind: Score(counts[kind, "gold"], counts[kind, "found"], counts[kind, "right"]) for kind in TYPES
-    }
+    return {kind: Score(counts[kind, "gold"], counts[kind, "found"], counts[kind, "right"]) for kind in TYPES}
 
 
 def gold_spans(sentence: Sentence) -> set[Span]:

@@ -122,7 +122,9 @@ def train(
     for place, phase in enumerate(phases):
         if state and place < state["phase"]:
             continue
-        optimiser = torch.optim.AdamW(parameter_groups(network, phase.rate), lr=0.0, betas=(0.9, 0.98), fused=True)
+        optimiser = torch.optim.AdamW(
+            parameter_groups(network, phase.rate), lr=0.0, betas=(0.9, 0.98), fused=True
+        )
         first = 0
         if state and place == state["phase"]:
             optimiser.load_state_dict(state["optimiser"])
@@ -162,7 +164,7 @@ def _train_epoch(
         logits = network(input_ids=batch.pieces, attention_mask=batch.mask).logits
         loss = tagging_loss(logits, batch)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
         optimiser.step()
         total += float(loss.detach())
@@ -217,15 +219,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--encoder", type=Path, required=True, help="folder of the pinned encoder")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--checkpoint", type=Path, default=Path("bert-ner-checkpoint.pt"))
-    parser.add_argument("--pieces", type=int, default=8000, help="size of the vocabulary")
-    parser.add_argument("--layers", type=int, default=5, help="how many of the encoder's layers, from below")
+    parser.add_argument("--pieces", type=int, default=12_000, help="size of the vocabulary")
+    parser.add_argument("--layers", type=int, default=4, help="how many of the encoder's layers, from below")
     parser.add_argument("--mixed_epochs", type=int, default=2, help="epochs over tweets and WikiGold")
-    parser.add_argument("--wikigold_epochs", type=int, default=10, help="epochs over WikiGold alone")
+    parser.add_argument("--wikigold_epochs", type=int, default=8, help="epochs over WikiGold alone")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(argv)
-    torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
 
     encoder = read_encoder(options.encoder)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from modelserve.engines.graph import GraphBuilder, checked
+from modelserve.errors import ModelLoadError
 from resnet_classifier.architecture import Architecture
 
 STEM = "conv1"
@@ -37,7 +38,7 @@ def build_graph(architecture: Architecture, weights: Mapping[str, npt.NDArray[An
         weights: in torchvision's names.
 
     Raises:
-        ModelLoadError: a tensor is missing or of another shape than the architecture's.
+        ModelLoadError: a tensor is missing, of another shape than the architecture's, or unknown.
     """
     return _ResNetGraph(architecture, weights).build()
 
@@ -46,6 +47,7 @@ class _ResNetGraph:
     def __init__(self, architecture: Architecture, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         self._architecture = architecture
         self._weights = weights
+        self._unused = {name for name in weights if not name.endswith("num_batches_tracked")}
         self._graph = GraphBuilder(architecture.name)
 
     def build(self) -> onnx.ModelProto:
@@ -53,71 +55,79 @@ class _ResNetGraph:
         pixels = graph.input("pixels", np.float32, ("n", 3, "h", "w"))
         value, channels = self._stem(pixels), 64
         for stage, blocks in enumerate(shape.layers):
-            planes = 64 * 2**stage
             for block in range(blocks):
                 stride = 2 if stage and not block else 1
-                stem = f"layer{stage + 1}.{block}"
-                branch, wide = self._branch(value, channels, planes, stride, stem)
-                if stride > 1 or channels != wide:
-                    value = self._convolution(
-                        value, f"{stem}.downsample.0", f"{stem}.downsample.1", channels, wide, 1, stride
-                    )
-                value = graph.node("Add", [branch, value], name=f"{stem}.sum")
-                value, channels = self._relu(value, f"{stem}.out"), wide
+                value, channels = self._block(
+                    value, f"layer{stage + 1}.{block}", channels, 64 * 2**stage, stride=stride
+                )
         pooled = graph.node("GlobalAveragePool", [value], name="avgpool")
         embedding = graph.node("Flatten", [pooled], name="embedding")
-        classes, features = shape.classes, shape.features
-        weight = graph.weight("fc.weight", checked(self._weights, "fc.weight", (classes, features)))
-        bias = graph.weight("fc.bias", checked(self._weights, "fc.bias", (classes,)))
+        weight = graph.weight("fc.weight", self._tensor("fc.weight", shape.classes, shape.features))
+        bias = graph.weight("fc.bias", self._tensor("fc.bias", shape.classes))
         graph.node("Gemm", [embedding, weight, bias], name=HEAD, attributes={"transB": 1})
-        graph.output(HEAD, np.float32, ("n", classes))
-        graph.output("embedding", np.float32, ("n", features))
+        graph.output(HEAD, np.float32, ("n", shape.classes))
+        graph.output("embedding", np.float32, ("n", shape.features))
+        if self._unused:
+            # A relative with other layers besides would run, and answer nonsense.
+            raise ModelLoadError(
+                f"the weights are not those of {shape.name}: they hold {min(self._unused)} besides"
+            )
         return graph.build()
 
     def _stem(self, pixels: str) -> str:
-        small = self._architecture.small_stem
-        kernel, stride = (3, 1) if small else (7, 2)
-        value = self._relu(self._convolution(pixels, STEM, "bn1", 3, 64, kernel, stride), "stem")
-        if small:
-            return value
+        if self._architecture.small_stem:
+            return self._relu(self._convolution(pixels, STEM, (64, 3, 3), norm="bn1"), "stem")
+        value = self._relu(self._convolution(pixels, STEM, (64, 3, 7), norm="bn1", stride=2), "stem")
         window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
         return self._graph.node("MaxPool", [value], name="maxpool", attributes=window)
 
-    def _branch(
-        self, value: str, channels: int, planes: int, stride: int, stem: str
-    ) -> tuple[str, int]:
-        """The convolutions of one block, without its shortcut; and how many channels they give."""
+    def _block(self, value: str, stem: str, channels: int, planes: int, *, stride: int) -> tuple[str, int]:
+        """A residual block; the value that it gives, and how many channels that has."""
         shape = self._architecture
-        if not shape.bottleneck:
-            value = self._convolution(value, f"{stem}.conv1", f"{stem}.bn1", channels, planes, 3, stride)
-            value = self._relu(value, f"{stem}.relu1")
-            return self._convolution(value, f"{stem}.conv2", f"{stem}.bn2", planes, planes, 3, 1), planes
-        width, wide = planes * shape.width_per_group // 64 * shape.groups, planes * 4
-        value = self._convolution(value, f"{stem}.conv1", f"{stem}.bn1", channels, width, 1, 1)
-        value = self._relu(value, f"{stem}.relu1")
-        value = self._convolution(
-            value, f"{stem}.conv2", f"{stem}.bn2", width, width, 3, stride, groups=shape.groups
-        )
-        value = self._relu(value, f"{stem}.relu2")
-        return self._convolution(value, f"{stem}.conv3", f"{stem}.bn3", width, wide, 1, 1), wide
+        if shape.bottleneck:
+            # torchvision puts the stride on the middle convolution.
+            width, wide = planes * shape.width_per_group // 64 * shape.groups, planes * 4
+            layers = [
+                ((width, channels, 1), {}),
+                ((width, width, 3), {"stride": stride, "groups": shape.groups}),
+                ((wide, width, 1), {}),
+            ]
+        else:
+            wide = planes
+            layers = [((planes, channels, 3), {"stride": stride}), ((planes, planes, 3), {})]
+        branch = value
+        for number, (sizes, options) in enumerate(layers, start=1):
+            branch = self._convolution(
+                branch, f"{stem}.conv{number}", sizes, norm=f"{stem}.bn{number}", **options
+            )
+            if number < len(layers):
+                branch = self._relu(branch, f"{stem}.relu{number}")
+        if stride > 1 or channels != wide:
+            shortcut = f"{stem}.downsample"
+            value = self._convolution(
+                value, f"{shortcut}.0", (wide, channels, 1), norm=f"{shortcut}.1", stride=stride
+            )
+        total = self._graph.node("Add", [branch, value], name=f"{stem}.sum")
+        return self._relu(total, f"{stem}.out"), wide
 
     def _convolution(
         self,
         value: str,
         name: str,
-        norm: str,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        stride: int,
+        sizes: tuple[int, int, int],
         *,
+        norm: str,
+        stride: int = 1,
         groups: int = 1,
     ) -> str:
-        """A convolution and the batch normalisation that follows it, as one."""
-        shape = (outputs, inputs // groups, kernel, kernel)
-        weight = checked(self._weights, f"{name}.weight", shape).astype(np.float64)
+        """A convolution and the batch normalisation that follows it, as one.
+
+        ``sizes`` are the channels that it gives and takes, and the side of its kernel.
+        """
+        outputs, inputs, kernel = sizes
+        weight = self._tensor(f"{name}.weight", outputs, inputs // groups, kernel, kernel)
         gain, shift, mean, variance = (
-            checked(self._weights, f"{norm}.{part}", (outputs,)).astype(np.float64)
+            self._tensor(f"{norm}.{part}", outputs).astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         scale = gain / np.sqrt(variance + _EPSILON)
@@ -137,3 +147,7 @@ class _ResNetGraph:
 
     def _relu(self, value: str, name: str) -> str:
         return self._graph.node("Relu", [value], name=name)
+
+    def _tensor(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
+        self._unused.discard(name)
+        return checked(self._weights, name, shape)

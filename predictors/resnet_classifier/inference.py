@@ -191,10 +191,6 @@ class ResNetTask:
             for row, values in zip(best.tolist(), scores.tolist(), strict=True)
         ]
 
-    def close(self) -> None:
-        """Free the engine."""
-        self._engine.close()
-
     def _classify(self, pixels: npt.NDArray[np.float32]) -> list[Result]:
         computed = self._engine.run({"pixels": pixels})
         probabilities = _softmax(computed["logits"])

@@ -29,9 +29,7 @@ from resnet_classifier.architecture import Architecture
 from resnet_classifier.network import build_network
 from resnet_classifier.preprocess import Preprocess, decode_image, normalise, resize_and_crop
 
-SPEC = Preprocess(
-    resize=32, crop=32, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
-)
+SPEC = Preprocess(resize=32, crop=32, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 SMALL_CROP = 24
 PADDING = 4
 PEAK_RATE = 0.2
@@ -68,9 +66,7 @@ def _files(data: Path, split: str) -> Iterator[tuple[str, str, bytes]]:
                 yield parts[1], parts[2], archive.read(name)
 
 
-def augment(
-    images: npt.NDArray[np.uint8], crop: int, random: np.random.Generator
-) -> npt.NDArray[np.uint8]:
+def augment(images: npt.NDArray[np.uint8], crop: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Flip half of the images and cut a random square from each, mirrored beyond its edges."""
     count = len(images)
     flipped = np.where(random.random((count, 1, 1, 1)) < 0.5, images[:, :, ::-1], images)
@@ -128,9 +124,7 @@ def train(
     network = build_network(
         Architecture(bottleneck=False, layers=(1, 1, 1, 1), classes=classes, small_stem=True)
     ).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(
-        parameter_groups(network), lr=PEAK_RATE, momentum=0.9, nesterov=True
-    )
+    optimiser = torch.optim.SGD(parameter_groups(network), lr=PEAK_RATE, momentum=0.9, nesterov=True)
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
     first = 0
     if checkpoint.exists():

@@ -130,7 +130,16 @@ def export_model(
         reference = TorchEngine(
             kind.build_module(model_dir), inputs=kind.inputs, outputs=kind.outputs, device="cpu"
         )
-        report = _judge(recipe, OnnxEngine(staged / GRAPH), reference, batches, staged, output, precision)
+        judged, difference, agreeing = compare(recipe, OnnxEngine(staged / GRAPH), reference, batches)
+        report = ExportReport(
+            output=str(output),
+            precision=precision,
+            judged=judged,
+            max_difference=difference,
+            agreement=agreeing,
+            bytes=(staged / GRAPH).stat().st_size,
+            digest=digest(staged / GRAPH),
+        )
         _accept(report, tolerance, agreement)
         for path in sorted(model_dir.iterdir()):
             if path.is_file() and not path.name.endswith(_LEFT_OUT):
@@ -150,18 +159,18 @@ def find_recipe(model_dir: Path) -> Recipe:
         if recipe.accepts(model_dir):
             return recipe
     units = ", ".join(name.partition(".")[0] for name in RECIPES)
-    raise ExportError(f"{model_dir} holds no model that can be exported; accepted are the folders of: {units}")
+    raise ExportError(f"{model_dir} holds no model to export; accepted are the folders of: {units}")
 
 
-def _judge(
-    recipe: Recipe,
-    candidate: Engine,
-    reference: Engine,
-    batches: Sequence[Arrays],
-    staged: Path,
-    output: Path,
-    precision: str,
-) -> ExportReport:
+def compare(
+    recipe: Recipe, candidate: Engine, reference: Engine, batches: Sequence[Arrays]
+) -> tuple[int, float, float]:
+    """Compute samples on two engines.
+
+    Returns:
+        How many labels were compared, the largest difference of a logit (NaN where one is), and
+        the share of equal labels.
+    """
     judged, equal, difference = 0, 0, 0.0
     for batch in batches:
         expected = recipe.logits(reference.run(batch), batch)
@@ -169,15 +178,7 @@ def _judge(
         judged += len(expected)
         equal += int((expected.argmax(-1) == found.argmax(-1)).sum())
         difference = float(np.maximum(difference, np.abs(expected - found).max()))  # keeps a NaN
-    return ExportReport(
-        output=str(output),
-        precision=precision,
-        judged=judged,
-        max_difference=difference,
-        agreement=equal / judged,
-        bytes=(staged / GRAPH).stat().st_size,
-        digest=digest(staged / GRAPH),
-    )
+    return judged, difference, equal / judged
 
 
 def _accept(report: ExportReport, tolerance: float, agreement: float) -> None:

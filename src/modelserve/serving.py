@@ -49,13 +49,13 @@ class ServedModel(Model):  # type: ignore[misc]
         """
 
     def load(self) -> bool:
-        """Load the model, or load it again, and take calls; the old weights serve until then."""
+        """Load the model, or load it again, and take calls.
+
+        The old weights serve until then, and calls that are in them end with them.
+        """
         with self._loading:
-            task = self.build_task()
-            self._task, previous = task, self._task
+            task = self._task = self.build_task()
             self.ready = True
-            if previous is not None:
-                previous.close()
         logger.info("loaded model %s, %s", self.name, task.digest)
         return True
 
@@ -65,12 +65,10 @@ class ServedModel(Model):  # type: ignore[misc]
             self.load()
 
     def stop(self) -> None:
-        """Take no more calls and free the weights."""
+        """Take no more calls; the weights are freed when those in progress are answered."""
         with self._loading:
             self.ready = False
-            task, self._task = self._task, None
-            if task is not None:
-                task.close()
+            self._task = None
 
     @property
     def task(self) -> AnyTask:
@@ -114,7 +112,7 @@ class ServedModel(Model):  # type: ignore[misc]
             if isinstance(payload, InferRequest):
                 request = from_kserve(payload)
                 return to_kserve(await asyncio.to_thread(self.compute, request), request)
-            instances = payload.get("instances")
+            instances = payload.get("instances", payload.get("inputs"))
             if not isinstance(instances, list):
                 raise InvalidInput('the body must be {"instances": [...]}')
             return {"predictions": await asyncio.to_thread(self.compute_v1, instances)}

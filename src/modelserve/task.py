@@ -44,7 +44,8 @@ class Task(Protocol[ItemT, ResultT, OptionsT]):
     """One kind of model, from decoded messages to encoded answers.
 
     Every method may be called from several threads at once, and raises only
-    ``modelserve.errors.RequestError`` for what a caller sent.
+    ``modelserve.errors.RequestError`` for what a caller sent. A task has no end of its own: a model
+    that is loaded again drops it, and it lives until its last call is answered.
     """
 
     @property
@@ -82,8 +83,4 @@ class Task(Protocol[ItemT, ResultT, OptionsT]):
 
     def encode_v1(self, results: Sequence[ResultT], call: Call[ItemT, OptionsT]) -> list[Any]:
         """Make the predictions of a V1 answer, one for each instance."""
-        ...
-
-    def close(self) -> None:
-        """Free what the task holds."""
         ...

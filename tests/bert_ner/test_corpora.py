@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from bert_ner.corpora import Sentence, opened, read_tweets, read_wikigold, split_documents
 
 WIKIGOLD = """-DOCSTART- O
@@ -51,7 +52,14 @@ def test_tweets_lose_user_names_hashtags_and_links(folder: Path) -> None:
 
 def test_wnut_types_become_the_four(folder: Path) -> None:
     labels = [sentence.labels for sentence in read_tweets(folder)]
-    assert labels == [("O", "B-PER", "I-PER"), ("O",), ("B-LOC", "I-LOC", "I-LOC"), ("B-MISC",), ("B-ORG",), ("O",)]
+    assert labels == [
+        ("O", "B-PER", "I-PER"),
+        ("O",),
+        ("B-LOC", "I-LOC", "I-LOC"),
+        ("B-MISC",),
+        ("B-ORG",),
+        ("O",),
+    ]
 
 
 @pytest.mark.parametrize(

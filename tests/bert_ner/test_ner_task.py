@@ -40,7 +40,6 @@ class NeighbourEngine:
     def __init__(self) -> None:
         self.table = np.random.default_rng(3).normal(size=(len(VOCABULARY), len(LABELS))) * 2
         self.shapes: list[tuple[int, ...]] = []
-        self.closed = False
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         assert set(inputs) == {"input_ids", "attention_mask"}
@@ -50,9 +49,6 @@ class NeighbourEngine:
         own = self.table[ids] * mask
         around = np.pad(own, ((0, 0), (1, 1), (0, 0)))
         return {"logits": (own * 2 + around[:, :-2] + around[:, 2:]).astype(np.float32)}
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class TorchModel:
@@ -67,8 +63,6 @@ class TorchModel:
         with torch.no_grad():
             logits = self.model(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits
         return {"logits": logits.numpy()}
-
-    def close(self) -> None: ...
 
 
 def write_folder(folder: Path, *, max_positions: int = 512) -> Path:
@@ -310,7 +304,7 @@ def test_a_model_without_room_for_a_piece_is_refused(tmp_path: Path) -> None:
         build(tmp_path, NeighbourEngine(), max_positions=2)
 
 
-def test_metadata_and_close(tmp_path: Path) -> None:
+def test_metadata(tmp_path: Path) -> None:
     engine = NeighbourEngine()
     task = build(tmp_path, engine)
     assert [(s.name, s.datatype, s.shape) for s in (*task.inputs, *task.outputs)] == [
@@ -319,5 +313,3 @@ def test_metadata_and_close(tmp_path: Path) -> None:
     ]
     assert task.digest == "sha256:00"
     assert task.decode_v1(["a"]).options == NerOptions(min_score=0.0)
-    task.close()
-    assert engine.closed

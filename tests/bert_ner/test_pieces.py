@@ -5,6 +5,7 @@ import string
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from bert_ner.pieces import cased_forms, choose_pieces
 from bert_ner.vocabulary import SPECIAL, Casing, casing_of, segment
 

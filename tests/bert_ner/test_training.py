@@ -8,17 +8,21 @@ from random import Random
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
+
 from bert_ner import pretrained
 from bert_ner.corpora import LABELS, Sentence
 from bert_ner.examples import IGNORED, collate, collect_mentions, encode, vary
 from bert_ner.pretrained import build_network, plain_state, read_encoder
 from bert_ner.scoring import Score, gold_spans, score_documents, score_spans
 from bert_ner.train import main, schedule, tagging_loss
-from bert_ner.vocabulary import SPECIAL, Casing, Piece
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
+from bert_ner.vocabulary import SPECIAL, Casing, Piece, build_tokenizer
 
-LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789.,", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+LETTERS = [
+    *"abcdefghijklmnopqrstuvwxyz0123456789.,",
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"),
+]
 ENCODER = [*SPECIAL, *LETTERS, "the", "berlin", "anna", "met"]
 SENTENCE = Sentence(("Anna", "met", "Bob", "."), ("B-PER", "O", "B-PER", "O"))
 
@@ -47,7 +51,8 @@ def encoder_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def corpora_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "corpora"
     blocks = [
-        f"-DOCSTART- O\n\nAnna I-PER\nmet O\nBob{number} I-PER\nin O\nBerlin I-LOC\n. O\n\n" for number in range(7)
+        f"-DOCSTART- O\n\nAnna I-PER\nmet O\nBob{number} I-PER\nin O\nBerlin I-LOC\n. O\n\n"
+        for number in range(7)
     ]
     for name, text in {
         "wikigold.conll": "".join(blocks),
@@ -89,7 +94,9 @@ def test_the_folder_loads_unchanged(train: Train, capsys: pytest.CaptureFixture[
         "tokenizer.json",
         "tokenizer_config.json",
     }
-    assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {"torch.float16"}
+    assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {
+        "torch.float16"
+    }
     model, loading = AutoModelForTokenClassification.from_pretrained(output, output_loading_info=True)
     assert not loading["missing_keys"]
     assert not loading["unexpected_keys"]
@@ -194,8 +201,6 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
 
 
 def test_scoring_reads_what_the_network_says(encoder_folder: Path) -> None:
-    from bert_ner.vocabulary import build_tokenizer
-
     pieces = [Piece(text, place, Casing.LOWER) for place, text in enumerate(ENCODER)]
     network = build_network(read_encoder(encoder_folder), pieces, 2)
     with torch.no_grad():

@@ -3,9 +3,10 @@
 from random import Random
 
 import pytest
-from bert_ner.vocabulary import SPECIAL, Casing, Piece, build_tokenizer, casing_of, segment, words_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bert_ner.vocabulary import SPECIAL, Casing, Piece, build_tokenizer, casing_of, segment, words_of
 
 TEXTS = [*SPECIAL, "a", "b", "A", "B", "##a", "##b", "##B", "ab", "Ab", "AB", "##ab", "Aba", ",", "-"]
 PIECES = [Piece(text, 0, Casing.LOWER) for text in TEXTS]

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import huggingface_hub.constants
 import numpy as np
@@ -78,8 +78,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Hub]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     # What HF_ENDPOINT and HF_HOME set when the library is imported.
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    url, constants = f"http://127.0.0.1:{server.server_port}", huggingface_hub.constants
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     monkeypatch.setattr(Hub, "fetched", [])
     monkeypatch.setattr(Hub, "files", {})
@@ -147,7 +151,7 @@ def test_torchvision_weights_become_a_folder_once(tmp_path: Path, monkeypatch: p
     network = resnet18().eval()
     asked = []
 
-    def fetch(weights: object, **options: object) -> dict[str, torch.Tensor]:
+    def fetch(weights: object, **options: object) -> Any:
         asked.append(options)
         return network.state_dict()
 

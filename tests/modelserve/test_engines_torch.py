@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,13 +28,13 @@ class Scaled(nn.Module):
         return y, y * self.scale / self.scale * mask
 
 
-def engine(scale: float = 1.0, **arguments: object) -> TorchEngine:
+def engine(scale: float = 1.0, **arguments: Any) -> TorchEngine:
     return TorchEngine(
         Scaled(scale),
         inputs=("x", "mask"),
         outputs=("first", "second"),
         device="cpu",
-        **arguments,  # type: ignore[arg-type]
+        **arguments,
     )
 
 
@@ -90,6 +91,6 @@ def test_without_samples_nothing_is_checked() -> None:
         ({"device": "cuda:99"}, "is not there"),
     ],
 )
-def test_unknown_settings_are_refused(arguments: dict[str, str], sentence: str) -> None:
+def test_unknown_settings_are_refused(arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelLoadError, match=sentence):
-        TorchEngine(nn.Identity(), inputs=("x",), outputs=("y",), **{"device": "cpu", **arguments})
+        TorchEngine(nn.Identity(), inputs=("x",), outputs=("y",), **({"device": "cpu"} | arguments))

@@ -63,6 +63,8 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         id2label={0: "O", 1: "B-LOC", 2: "B-ORG", 3: "B-PER"},
     )
     model = BertForTokenClassification(config)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small that a second one only waits
     kinds = torch.zeros(len(vocabulary), dtype=torch.long)
     kinds[5:10] = torch.tensor([1, 1, 2, 3, 3])
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -72,6 +74,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    torch.set_num_threads(threads)
     assert loss < 0.2
     model.save_pretrained(folder)
     return folder
@@ -159,7 +162,11 @@ def test_int8_of_a_resnet(resnet: Path, images: Path, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_answers_otherwise_is_refused(
-    bert: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bert: Path,
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     original = BERT.kind.build_graph
 

@@ -19,11 +19,11 @@ from resnet_classifier.engine import is_resnet, load_engine
 from resnet_classifier.network import build_network
 
 
-def small_stem() -> nn.Module:
+def small_stem() -> Any:
     return build_network(Architecture(bottleneck=False, layers=(1, 1, 1, 1), classes=10, small_stem=True))
 
 
-def shallow(**widths: int) -> nn.Module:
+def shallow(**widths: int) -> Any:
     """The blocks of a deeper network, one in each stage, which is all that its graph repeats."""
     return ResNet(Bottleneck, [1, 1, 1, 1], num_classes=7, **widths)
 
@@ -37,15 +37,21 @@ MODELS = {
 }
 
 
-def randomise(network: nn.Module) -> nn.Module:
+STATISTICS = (
+    ("running_mean", -0.3, 0.3),
+    ("running_var", 0.5, 2.0),
+    ("weight", 0.4, 1.2),
+    ("bias", -0.3, 0.3),
+)
+
+
+def randomise(network: Any) -> Any:
     """Give the normalisations statistics and gains that matter."""
     torch.manual_seed(11)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.3, 0.3)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
-            nn.init.uniform_(module.weight, 0.4, 1.2)
-            nn.init.uniform_(module.bias, -0.3, 0.3)
+            for name, low, high in STATISTICS:
+                nn.init.uniform_(getattr(module, name), low, high)
     return network.eval()
 
 
@@ -115,6 +121,14 @@ def test_weights_of_no_resnet_are_refused(tmp_path: Path, engine: str, change: s
         state["layer3.0.bn2.running_var"] = torch.ones(255)
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(ModelLoadError, match=r"layer3\.0\.bn2\.running_var"):
+        load_engine(tmp_path, engine=engine, device="cpu")
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_a_relative_with_more_layers_is_refused(tmp_path: Path, engine: str) -> None:
+    state = {**small_stem().state_dict(), "layer1.0.se.weight": torch.ones(64)}
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(ModelLoadError, match=r"hold layer1\.0\.se\.weight besides"):
         load_engine(tmp_path, engine=engine, device="cpu")
 
 

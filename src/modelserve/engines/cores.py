@@ -16,10 +16,8 @@ def available_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     Args:
         cgroup: where the control groups are mounted, version 2 or 1.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:  # macOS has no affinity
-        cores = os.cpu_count() or 1
+    # macOS has no affinity.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 

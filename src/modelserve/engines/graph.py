@@ -102,9 +102,7 @@ class GraphBuilder:
         return model
 
 
-def _value_info(
-    name: str, datatype: type[np.generic], shape: Sequence[int | str]
-) -> onnx.ValueInfoProto:
+def _value_info(name: str, datatype: type[np.generic], shape: Sequence[int | str]) -> onnx.ValueInfoProto:
     element: TensorProto.DataType = helper.np_dtype_to_tensor_dtype(np.dtype(datatype))
     return helper.make_tensor_value_info(name, element, list(shape))
 

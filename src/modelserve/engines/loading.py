@@ -115,7 +115,9 @@ def _has_weights(model_dir: Path) -> bool:
 def _check_installed(engine: str) -> None:
     module, extra = ("torch", "gpu") if engine == "torch" else ("onnxruntime", "cpu")
     if find_spec(module) is None:
-        raise ModelLoadError(f"the {engine} engine needs {module}, which is not installed: modelserve[{extra}]")
+        raise ModelLoadError(
+            f"the {engine} engine needs {module}, which is not installed; modelserve[{extra}] brings it"
+        )
 
 
 def _load_torch(

@@ -37,9 +37,7 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base
             where = "the ONNX graph" if isinstance(model, bytes) else str(model)
             raise ModelLoadError(f"{where} cannot be run by ONNX Runtime: {error}") from error

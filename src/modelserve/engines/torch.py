@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from typing import Any
 
 import numpy as np
@@ -143,12 +144,9 @@ def relative_deviation(engine: Engine, reference: Arrays, inputs: Arrays) -> flo
 def _find_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ModelLoadError(f"device {device!r} is unknown; auto, cpu, cuda and cuda:N are accepted") from error
-    if found.type not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise ModelLoadError(f"device {device!r} is unknown; auto, cpu, cuda and cuda:N are accepted")
+    found = torch.device(device)
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise ModelLoadError(
             f"device {device!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices"

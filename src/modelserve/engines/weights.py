@@ -113,7 +113,7 @@ def digest(*paths: Path) -> str:
 
 def _read_safetensors(path: Path) -> Weights:
     try:
-        tensors = deserialize(path.read_bytes())
+        tensors: list[tuple[str, dict[str, Any]]] = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise ModelLoadError(f"{path} is no file of safetensors: {error}") from error
     weights: Weights = {}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from google.protobuf import descriptor_pool
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -59,18 +56,3 @@ def tensors() -> Tensors:
         )
 
     return strategy
-
-
-@pytest.fixture(scope="session")
-def triton_grpc() -> Any:
-    """The module ``tritonclient.grpc``, its messages in a pool of their own.
-
-    KServe's generated messages and Triton's have the same full names, so that the default pool of
-    one process takes only one of the two.
-    """
-    if "tritonclient.grpc" not in sys.modules:
-        pool = descriptor_pool.DescriptorPool()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(descriptor_pool, "Default", lambda: pool)
-            importlib.import_module("tritonclient.grpc")
-    return sys.modules["tritonclient.grpc"]

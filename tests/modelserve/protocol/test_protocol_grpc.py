@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tritonclient.grpc as triton
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kserve import InferInput, InferRequest, InferResponse
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from tritonclient.grpc._utils import _get_inference_request
 
 from modelserve.errors import InvalidInput
 from modelserve.protocol.grpc import FIELDS, decode_request, encode_response
@@ -90,23 +92,21 @@ def test_all_fields() -> None:
     assert (bare.model_version, bare.id, bare.outputs) == (None, None, ())
 
 
-def test_all_fields_of_a_response(triton_grpc: Any) -> None:
+def test_all_fields_of_a_response() -> None:
     parameters: dict[str, Any] = {"b": True, "i": -5, "f": 0.25, "s": "x"}
     response = InferenceResponse("m", (), model_version="2", id="7", parameters=parameters)
     message = encode_response(response, request_was_raw=True)
     assert (message.model_name, message.model_version, message.id) == ("m", "2", "7")
-    read = triton_grpc.service_pb2.ModelInferResponse.FromString(message.SerializeToString())
+    read = triton.service_pb2.ModelInferResponse.FromString(message.SerializeToString())
     found = {name: getattr(p, p.WhichOneof("parameter_choice")) for name, p in read.parameters.items()}
     assert found == parameters
 
 
-def triton_request(module: Any, tensors: tuple[Tensor, ...], **fields: Any) -> pb.ModelInferRequest:
+def triton_request(tensors: tuple[Tensor, ...], **fields: Any) -> pb.ModelInferRequest:
     """The message that ``tritonclient.grpc`` sends, read by KServe's messages as the server does."""
-    from tritonclient.grpc._utils import _get_inference_request
-
     inputs = []
     for tensor in tensors:
-        given = module.InferInput(tensor.name, list(tensor.shape), tensor.datatype)
+        given = triton.InferInput(tensor.name, list(tensor.shape), tensor.datatype)
         inputs.append(given.set_data_from_numpy(tensor.array))
     options = {"model_version": "", "request_id": "", "outputs": None, "sequence_id": 0}
     options |= {"sequence_start": False, "sequence_end": False, "priority": 0, "timeout": None}
@@ -117,23 +117,22 @@ def triton_request(module: Any, tensors: tuple[Tensor, ...], **fields: Any) -> p
 
 @EXAMPLES
 @given(data=st.data())
-def test_tritonclient_both_ways(data: st.DataObject, tensors: Any, triton_grpc: Any) -> None:
+def test_tritonclient_both_ways(data: st.DataObject, tensors: Any) -> None:
     expected = data.draw(tensors())
-    request = decode_request(triton_request(triton_grpc, expected))
+    request = decode_request(triton_request(expected))
     assert_same(request.inputs, expected)
     message = encode_response(InferenceResponse("m", expected), request_was_raw=True)
-    theirs = triton_grpc.service_pb2.ModelInferResponse.FromString(message.SerializeToString())
-    result = triton_grpc.InferResult(theirs)
+    theirs = triton.service_pb2.ModelInferResponse.FromString(message.SerializeToString())
+    result = triton.InferResult(theirs)
     for tensor in expected:
         np.testing.assert_array_equal(result.as_numpy(tensor.name), tensor.array, strict=True)
 
 
-def test_tritonclient_options(triton_grpc: Any) -> None:
+def test_tritonclient_options() -> None:
     message = triton_request(
-        triton_grpc,
         (Tensor("x", "BOOL", np.array([True])),),
         request_id="r",
-        outputs=[triton_grpc.InferRequestedOutput("y")],
+        outputs=[triton.InferRequestedOutput("y")],
         priority=2**64 - 1,
         timeout=9,
         parameters={"min_score": 0.9, "top_k": 3, "note": "é", "on": True},
