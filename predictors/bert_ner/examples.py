@@ -1,15 +1,14 @@
 """Turn sentences into batches to train on, a little different in every epoch.
 
-Few sentences are annotated, so each is varied: mentions give way to others of their type, some
-sentences lose their capital letters or consist of them, some are read together with the next, and
-words are at times split into smaller pieces than they need be. Training only: needs torch.
+Few sentences are annotated, so they are varied: some lose their capital letters or consist of them,
+some are read together with the next, and words are at times split into smaller pieces than they need
+be. Training only: needs torch.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 
@@ -19,15 +18,12 @@ from bert_ner.corpora import LABELS, Document, Sentence
 from bert_ner.vocabulary import segment, words_of
 
 IGNORED = -100
-REPLACED_MENTIONS = 0.3
-UPPER_SENTENCES = 0.06
-LOWER_SENTENCES = 0.08
+UPPER_SENTENCES = 0.04
+LOWER_SENTENCES = 0.04
 JOINED_SENTENCES = 0.1
 DROPPED_PIECES = 0.05
 MOST_PIECES = 256
 _NUMBERS = {label: number for number, label in enumerate(LABELS)}
-
-Mentions = Mapping[str, Sequence[tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -56,42 +52,37 @@ class Batch:
     complete: torch.Tensor
 
 
-def collect_mentions(sentences: Iterable[Sentence]) -> Mentions:
-    """All mentions by type, each as often as it occurs."""
-    mentions: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for sentence in sentences:
-        for kind, start, end in sentence.mentions():
-            mentions[kind].append(sentence.tokens[start:end])
-    return mentions
-
-
-def vary(sentence: Sentence, mentions: Mentions, random: Random) -> Sentence:
-    """Replace some mentions, and sometimes the casing of the sentence."""
-    tokens, labels = list(sentence.tokens), list(sentence.labels)
-    for kind, start, end in reversed(sentence.mentions()):
-        if random.random() < REPLACED_MENTIONS:
-            other = random.choice(mentions[kind])
-            tokens[start:end] = other
-            labels[start:end] = [f"B-{kind}"] + [f"I-{kind}"] * (len(other) - 1)
+def vary(sentence: Sentence, random: Random) -> Sentence:
+    """Write some sentences in capitals, and some without any."""
     draw = random.random()
     if draw < UPPER_SENTENCES:
-        tokens = [token.upper() for token in tokens]
+        tokens = tuple(token.upper() for token in sentence.tokens)
     elif draw < UPPER_SENTENCES + LOWER_SENTENCES:
-        tokens = [token.lower() for token in tokens]
-    return Sentence(tuple(tokens), tuple(labels), sentence.complete)
+        tokens = tuple(token.lower() for token in sentence.tokens)
+    else:
+        return sentence
+    return replace(sentence, tokens=tokens)
 
 
 def encode(sentences: Sequence[Sentence], numbers: Mapping[str, int], random: Random) -> Example:
-    """Write sentences as one text's pieces; a word's label sits on its first piece."""
+    """Write sentences as one text's pieces; a word's label sits on its first piece.
+
+    The labels are IOB1, as in CoNLL-2003: ``I-`` everywhere but where an entity follows another of its
+    type at once, which ``B-`` tells apart. Few mentions do, and one label for nearly all words of
+    a type is easier to learn from few sentences than two.
+    """
     pieces: list[int] = []
     labels: list[int] = []
     for sentence in sentences:
+        before = "O"
         for token, label in zip(sentence.tokens, sentence.labels, strict=True):
             for place, word in enumerate(_words(token)):
                 split = segment(word, numbers, random, DROPPED_PIECES)
-                inner = label if place == 0 or label == "O" else f"I-{label[2:]}"
+                follows = place == 0 and label.startswith("B-") and label[2:] == before[2:]
+                written = label if follows or label == "O" else f"I-{label[2:]}"
                 pieces.extend(numbers[piece] for piece in split)
-                labels.extend([_NUMBERS[inner]] + [IGNORED] * (len(split) - 1))
+                labels.extend([_NUMBERS[written]] + [IGNORED] * (len(split) - 1))
+            before = label
     return Example(
         [numbers["[CLS]"], *pieces[: MOST_PIECES - 2], numbers["[SEP]"]],
         [IGNORED, *labels[: MOST_PIECES - 2], IGNORED],
@@ -103,11 +94,11 @@ _words = cache(words_of)
 
 
 def epoch_batches(
-    documents: Iterable[Document], numbers: Mapping[str, int], mentions: Mentions, size: int, random: Random
+    documents: Iterable[Document], numbers: Mapping[str, int], size: int, random: Random
 ) -> list[Batch]:
     """All examples of one epoch in batches of about one length, in random order."""
     examples = [
-        encode([vary(sentence, mentions, random) for sentence in group], numbers, random)
+        encode([vary(sentence, random) for sentence in group], numbers, random)
         for document in documents
         for group in _joined(document, random)
     ]

@@ -2,7 +2,7 @@
 
 ONNX Runtime's own Attention (projections, mask and softmax in one operator) and its GELU with the
 bias in it, with plain ONNX operators around them. Measured with ONNX Runtime 1.32 on MiniLM's size
-(6 x 384), two threads of an AVX-512 Xeon that others used too, least of 20 runs at lengths of 16
+(6 x 384), two threads of an AVX-512 Xeon that others used too, least of repeated runs at lengths of 16
 and 128 pieces: 5.0 and 19 ms for a batch of 1, 38 and 660 ms for one of 16; plain operators alone
 took 5.7, 23, 44 and 726 ms; adding SkipLayerNormalization, 6.0, 27, 51 and 805 ms. In int8 the
 first two are even (2.1, 14, 22 and 430 ms).

@@ -1,9 +1,8 @@
 """Score a network on documents as they would be served: raw text in, character spans out.
 
 An entity counts as found if type, start and end are all right, in the sentence's tokens joined by
-single spaces. Spans are read by the predictor's own rule: a word has the most probable label of its
-first piece, neighbouring words of one type are one entity, and ``B-`` opens a new one; an ``I-`` of
-another type, or after ``O``, opens one too. Training only: needs torch.
+single spaces. Labels become spans by the predictor's own rule, ``bert_ner.entities``. Training only:
+needs torch.
 """
 
 from __future__ import annotations

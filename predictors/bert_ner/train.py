@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as to_safetensors
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import BertForTokenClassification
 
 from bert_ner.corpora import LABELS, Document, Sentence, read_tweets, read_wikigold, split_documents
-from bert_ner.examples import IGNORED, Batch, Mentions, collect_mentions, epoch_batches
+from bert_ner.examples import IGNORED, Batch, epoch_batches
 from bert_ner.pieces import choose_pieces
 from bert_ner.pretrained import build_network, plain_state, read_encoder
 from bert_ner.scoring import Score, score_documents
@@ -35,6 +35,8 @@ from bert_ner.vocabulary import build_tokenizer, words_of
 HELD_OUT_SHARE = 0.15
 WIKIGOLD_WEIGHT = 5
 EMPTY_TWEETS = 0.15
+MIXED_RATE = 4e-4
+WIKIGOLD_RATE = 3e-4
 HEAD_RATE = 1e-3
 LAYER_DECAY = 0.9
 WEIGHT_DECAY = 0.01
@@ -109,7 +111,6 @@ def train(
     network: BertForTokenClassification,
     phases: Sequence[Phase],
     numbers: dict[str, int],
-    mentions: Mentions,
     *,
     batch: int,
     seed: int,
@@ -132,7 +133,7 @@ def train(
         for epoch in range(first, phase.epochs):
             torch.manual_seed(seed * 1000 + place * 100 + epoch)
             draw = random.Random(f"{seed}/{place}/{epoch}")
-            batches = epoch_batches(phase.documents, numbers, mentions, batch, draw)
+            batches = epoch_batches(phase.documents, numbers, batch, draw)
             began = time.monotonic()
             loss = _train_epoch(network, optimiser, batches, epoch, phase.epochs)
             seconds = time.monotonic() - began
@@ -179,7 +180,8 @@ def schedule(progress: float) -> float:
 def save(network: BertForTokenClassification, tokenizer: Tokenizer, output: Path) -> None:
     """Write a model folder that transformers and the predictor load."""
     output.mkdir(parents=True, exist_ok=True)
-    save_file(plain_state(network), output / "model.safetensors", metadata={"format": "pt"})
+    weights = to_safetensors(plain_state(network), metadata={"format": "pt"})
+    (output / "model.safetensors").write_bytes(weights)
     config = network.config.to_dict() | {"architectures": ["BertForTokenClassification"], "dtype": "float16"}
     _write_json(output / "config.json", config)
     tokenizer.save(str(output / "tokenizer.json"))
@@ -219,10 +221,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--encoder", type=Path, required=True, help="folder of the pinned encoder")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--checkpoint", type=Path, default=Path("bert-ner-checkpoint.pt"))
-    parser.add_argument("--pieces", type=int, default=12_000, help="size of the vocabulary")
+    parser.add_argument("--pieces", type=int, default=14_000, help="size of the vocabulary")
     parser.add_argument("--layers", type=int, default=4, help="how many of the encoder's layers, from below")
     parser.add_argument("--mixed_epochs", type=int, default=2, help="epochs over tweets and WikiGold")
-    parser.add_argument("--wikigold_epochs", type=int, default=8, help="epochs over WikiGold alone")
+    parser.add_argument("--wikigold_epochs", type=int, default=5, help="epochs over WikiGold alone")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args(argv)
@@ -235,15 +237,15 @@ def main(argv: list[str] | None = None) -> None:
         count_words(wikigold, tweets), encoder.pieces, encoder.table.numpy(), options.pieces
     )
     network = build_network(encoder, pieces, options.layers)
-    sentences = [sentence for document in wikigold for sentence in document]
     train(
         network,
         [
-            Phase("mixed", [*choose_tweets(tweets, options.seed), *wikigold], options.mixed_epochs, 4e-4),
-            Phase("wikigold", wikigold, options.wikigold_epochs, 3e-4),
+            Phase(
+                "mixed", [*choose_tweets(tweets, options.seed), *wikigold], options.mixed_epochs, MIXED_RATE
+            ),
+            Phase("wikigold", wikigold, options.wikigold_epochs, WIKIGOLD_RATE),
         ],
         {piece.text: number for number, piece in enumerate(pieces)},
-        collect_mentions([*sentences, *tweets]),
         batch=options.batch,
         seed=options.seed,
         checkpoint=options.checkpoint,

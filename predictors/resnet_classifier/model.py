@@ -8,7 +8,6 @@ from modelserve.serving import AnyTask, ServedModel
 from modelserve.settings import ServerSettings
 from resnet_classifier.engine import is_resnet, load_engine
 from resnet_classifier.inference import ResNetTask
-from resnet_classifier.labels import load_labels
 from resnet_classifier.preprocess import Preprocess
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.models import ResNet
 
 from resnet_classifier.architecture import Architecture
 from resnet_classifier.network import build_network
@@ -74,7 +75,8 @@ def augment(images: npt.NDArray[np.uint8], crop: int, random: np.random.Generato
     offsets = random.integers(0, SPEC.crop + 2 * PADDING - crop + 1, (2, count))
     rows = offsets[0][:, None, None] + np.arange(crop)[None, :, None]
     columns = offsets[1][:, None, None] + np.arange(crop)[None, None, :]
-    return padded[np.arange(count)[:, None, None], rows, columns]
+    crops: npt.NDArray[np.uint8] = padded[np.arange(count)[:, None, None], rows, columns]
+    return crops
 
 
 def to_tensor(images: npt.NDArray[np.uint8]) -> torch.Tensor:
@@ -118,10 +120,10 @@ def train(
     batch: int,
     seed: int,
     checkpoint: Path,
-) -> nn.Module:
+) -> ResNet:
     """Train from scratch, or from ``checkpoint`` where an earlier run left one."""
     torch.manual_seed(seed)
-    network = build_network(
+    network: ResNet = build_network(
         Architecture(bottleneck=False, layers=(1, 1, 1, 1), classes=classes, small_stem=True)
     ).to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(parameter_groups(network), lr=PEAK_RATE, momentum=0.9, nesterov=True)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 ALLOWED_SERVER_ERRORS = {503, 504}  # the table's; a 500 is always a fault
 
 
-@schemathesis.pytest.from_fixture("server_schema").parametrize()
+@schemathesis.pytest.from_fixture("server_schema").parametrize()  # type: ignore[untyped-decorator]
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_documented_call(case: Any) -> None:
     answer = case.call(timeout=60)

@@ -11,7 +11,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class Engine(Protocol):
-    """A model's arithmetic on one device. ``run`` may be called from several threads."""
+    """A model's arithmetic on one device. ``run`` may be called from several threads.
+
+    An engine lives until the last reference to it is gone, and its weights with it.
+    """
 
     @property
     def name(self) -> str:
@@ -20,8 +23,4 @@ class Engine(Protocol):
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """Compute every output for a batch; the first axis of each array is the batch."""
-        ...
-
-    def close(self) -> None:
-        """Free the weights."""
         ...

@@ -37,12 +37,13 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base
             where = "the ONNX graph" if isinstance(model, bytes) else str(model)
             raise ModelLoadError(f"{where} cannot be run by ONNX Runtime: {error}") from error
-        self._inputs = tuple(value.name for value in self._session.get_inputs())
-        self._outputs = tuple(value.name for value in self._session.get_outputs())
+        self._inputs = tuple(value.name for value in session.get_inputs())
+        self._outputs = tuple(value.name for value in session.get_outputs())
+        self._session = session
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -58,7 +59,3 @@ class OnnxEngine:
         """Compute every output for a batch; inputs that the graph does not have are left out."""
         feed = {name: inputs[name] for name in self._inputs}
         return dict(zip(self._outputs, self._session.run(None, feed), strict=True))
-
-    def close(self) -> None:
-        """Free the session; a call that is under way ends first."""
-        del self._session

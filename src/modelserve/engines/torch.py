@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from modelserve.engines import Arrays, Engine
+from modelserve.engines.cores import available_cores
 from modelserve.errors import ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class TorchEngine:
         device: ``auto`` (CUDA where there is some), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``auto`` (on CUDA bf16, or fp16 where the device lacks it; else fp32), or one of
             ``PRECISIONS``.
-        threads: that compute one batch on a CPU, in the whole process; 0 leaves torch's choice.
+        threads: that compute one batch on a CPU, in the whole process; 0 takes the container's cores.
         samples: inputs to check a lower precision with.
 
     Raises:
@@ -64,14 +65,14 @@ class TorchEngine:
         self._inputs, self._outputs = inputs, outputs
         self._device = _find_device(device)
         self._dtype = _find_dtype(precision, self._device)
-        if threads:
-            torch.set_num_threads(threads)
+        if self._device.type == "cpu":
+            torch.set_num_threads(threads or available_cores())
         try:
             self._module = module.eval().to(self._device)
         except RuntimeError as error:  # no such device, or its memory is full
             raise ModelLoadError(f"the weights cannot be put on {self._device}: {error}") from error
         if self._dtype is not torch.float32:
-            self._lower(samples)
+            self._lower(self._module, samples)
 
     @property
     def precision(self) -> str:
@@ -92,25 +93,20 @@ class TorchEngine:
             arrays = [tensor.float().cpu().numpy() for tensor in tensors]
         return dict(zip(self._outputs, arrays, strict=True))
 
-    def close(self) -> None:
-        """Free the weights, on a GPU its memory too."""
-        del self._module
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-
     def _to_tensor(self, array: npt.NDArray[Any]) -> torch.Tensor:
         # Arrays that view a request's body are read-only, which torch warns of; those are copied.
         tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
 
-    def _lower(self, samples: Arrays | None) -> None:
-        dtype, self._dtype = self._dtype, torch.float32
-        reference, full = (None, None) if samples is None else (self.run(samples), self._module)
-        if reference is not None:
-            self._module = copy.deepcopy(self._module)
-        self._module, self._dtype = self._module.to(dtype), dtype
-        if reference is None or samples is None or full is None:
+    def _lower(self, full: nn.Module, samples: Arrays | None) -> None:
+        """Serve in the low precision, unless the samples tell that it does not do."""
+        dtype = self._dtype
+        if samples is None:
+            self._module = full.to(dtype)
             return
+        self._dtype = torch.float32
+        reference = self.run(samples)
+        self._module, self._dtype = copy.deepcopy(full).to(dtype), dtype
         deviation = relative_deviation(self, reference, samples)
         if not deviation <= TOLERANCE:  # NaN is no answer either
             logger.warning(
