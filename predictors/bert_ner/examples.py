@@ -18,8 +18,8 @@ from bert_ner.corpora import LABELS, Document, Sentence
 from bert_ner.vocabulary import segment, words_of
 
 IGNORED = -100
-UPPER_SENTENCES = 0.04
-LOWER_SENTENCES = 0.04
+UPPER_SENTENCES = 0.03
+LOWER_SENTENCES = 0.03
 JOINED_SENTENCES = 0.1
 DROPPED_PIECES = 0.05
 MOST_PIECES = 256

@@ -61,49 +61,41 @@ def read_encoder(folder: Path) -> Encoder:
 
 
 class CasedEmbedding(nn.Module):
-    """A table of embeddings in which a cased piece is its lowercase piece plus what casing adds.
+    """A table of embeddings in which a cased piece is its lowercase piece plus a vector of its casing.
 
-    All casings of a piece share one row, and all pieces of a casing share one vector, so that a
-    capital letter means the same on words that training never saw. What is particular to a piece, as
-    ``US`` is not ``us``, is learned on top.
+    All pieces of a casing share one vector, so that a capital letter means the same on words that
+    training never saw, and the encoder's rows stay as they are: training moves only the rows that the
+    few annotated sentences hold, away from their neighbours that other texts need.
 
     Args:
         pieces: the vocabulary, in the order of its numbers.
         table: the encoder's embeddings [encoder's pieces, d].
     """
 
-    places: torch.Tensor
+    rows: torch.Tensor
     casings: torch.Tensor
-    cased: torch.Tensor
 
     def __init__(self, pieces: Sequence[Piece], table: torch.Tensor) -> None:
         super().__init__()
-        sources = sorted({piece.source for piece in pieces})
-        place_of = {source: place for place, source in enumerate(sources)}
-        casings = torch.tensor([int(piece.casing) for piece in pieces])
-        self.shared = nn.Parameter(table[sources].clone())
         self.casing = nn.Parameter(torch.zeros(len(Casing), table.shape[1]))
-        self.own = nn.Parameter(torch.zeros(len(pieces), table.shape[1]))
-        self.register_buffer("places", torch.tensor([place_of[piece.source] for piece in pieces]))
-        self.register_buffer("casings", casings)
-        self.register_buffer("cased", (casings != int(Casing.LOWER))[:, None])
+        self.register_buffer("rows", table[[piece.source for piece in pieces]])
+        self.register_buffer("casings", torch.tensor([int(piece.casing) for piece in pieces]))
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         """Look up the embeddings [..., d] of piece numbers [...]."""
-        shared = nn.functional.embedding(self.places[numbers], self.shared)
-        added = nn.functional.embedding(self.casings[numbers], self.casing)
-        own = nn.functional.embedding(numbers, self.own)
-        return shared + self.cased[numbers] * (added + own)
+        casings = self.casings[numbers]
+        added = nn.functional.embedding(casings, self.casing)
+        return nn.functional.embedding(numbers, self.rows) + added * (casings != Casing.LOWER)[..., None]
 
     @torch.no_grad()
     def table(self) -> torch.Tensor:
         """Write out the plain table [pieces, d] that the saved model holds."""
-        table: torch.Tensor = self(torch.arange(len(self.places)))
+        table: torch.Tensor = self(torch.arange(len(self.rows)))
         return table
 
 
-def build_network(encoder: Encoder, pieces: Sequence[Piece], layers: int) -> BertForTokenClassification:
-    """Make a token classifier of the encoder's lowest layers, with a table of cased embeddings.
+def build_network(encoder: Encoder, pieces: Sequence[Piece]) -> BertForTokenClassification:
+    """Make a token classifier of the encoder, with a table of cased embeddings.
 
     The head is new; torch's seed decides on it.
     """
@@ -111,7 +103,7 @@ def build_network(encoder: Encoder, pieces: Sequence[Piece], layers: int) -> Ber
     config = BertConfig(
         vocab_size=len(pieces),
         hidden_size=width,
-        num_hidden_layers=layers,
+        num_hidden_layers=sum(name.endswith("attention.self.query.bias") for name in encoder.weights),
         num_attention_heads=HEADS,
         intermediate_size=len(encoder.weights["encoder.layer.0.intermediate.dense.bias"]),
         max_position_embeddings=positions,
@@ -127,9 +119,9 @@ def build_network(encoder: Encoder, pieces: Sequence[Piece], layers: int) -> Ber
 
 
 def plain_state(network: BertForTokenClassification) -> dict[str, torch.Tensor]:
-    """Weights by the names and shapes of a plain ``BertForTokenClassification``, in float16."""
+    """Weights by the names and shapes of a plain ``BertForTokenClassification``."""
     embedding = network.bert.embeddings.word_embeddings
     prefix = f"bert.{WORD_EMBEDDINGS.removesuffix('.weight')}."
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(prefix)}
     state[f"bert.{WORD_EMBEDDINGS}"] = embedding.table()
-    return {name: tensor.half().contiguous() for name, tensor in state.items() if tensor.is_floating_point()}
+    return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import BertForTokenClassification
 
 from bert_ner.corpora import LABELS, TYPES, Document, Sentence
 from bert_ner.entities import Scheme, find_entities
+from bert_ner.network import TokenClassifier
 
 _BATCH = 32
 _SCHEME = Scheme(LABELS)
@@ -56,7 +56,7 @@ class Score:
 
 
 def score_documents(
-    network: BertForTokenClassification, tokenizer: Tokenizer, documents: Iterable[Document]
+    network: TokenClassifier, tokenizer: Tokenizer, documents: Iterable[Document]
 ) -> dict[str, Score]:
     """Score by type, over all sentences of the documents."""
     sentences = [sentence for document in documents for sentence in document]
@@ -74,6 +74,14 @@ def score_spans(gold: Sequence[set[Span]], found: Sequence[set[Span]]) -> dict[s
     return {kind: Score(counts[kind, "gold"], counts[kind, "found"], counts[kind, "right"]) for kind in TYPES}
 
 
+def report(scores: dict[str, Score]) -> str:
+    """A Markdown table of the scores by type and of all together."""
+    rows = [*scores.items(), ("all", sum(scores.values(), Score(0, 0, 0)))]
+    lines = ["| type | entities | precision | recall | F1 |", "|---|---|---|---|---|"]
+    lines += [f"| {kind} | {s.gold} | {s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f} |" for kind, s in rows]
+    return "\n".join(lines)
+
+
 def gold_spans(sentence: Sentence) -> set[Span]:
     """A sentence's mentions as characters of its tokens joined by single spaces."""
     starts = [0]
@@ -83,9 +91,7 @@ def gold_spans(sentence: Sentence) -> set[Span]:
 
 
 @torch.no_grad()
-def find_spans(
-    network: BertForTokenClassification, tokenizer: Tokenizer, texts: Sequence[str]
-) -> list[set[Span]]:
+def find_spans(network: TokenClassifier, tokenizer: Tokenizer, texts: Sequence[str]) -> list[set[Span]]:
     """Find the entities of texts that fit into the network's window."""
     network.eval()
     spans: list[set[Span]] = []
@@ -97,7 +103,7 @@ def find_spans(
         for row, encoding in enumerate(encodings):
             pieces[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
             mask[row, : len(encoding.ids)] = 1
-        logits = network(input_ids=pieces, attention_mask=mask).logits.numpy()
+        logits = network(pieces, mask).numpy()
         for text, encoding, scores in zip(batch, encodings, logits, strict=True):
             inner = slice(1, len(encoding.ids) - 1)
             words = np.array(encoding.word_ids[inner], np.int64)

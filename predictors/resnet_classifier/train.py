@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as to_safetensors
 from torch import nn
 from torchvision.models import ResNet
 
@@ -167,7 +167,8 @@ def save(network: nn.Module, classes: Iterable[str], output: Path) -> None:
         for name, tensor in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
+    # Not save_file, which makes a file that its owner alone may read.
+    (output / "model.safetensors").write_bytes(to_safetensors(weights, metadata={"format": "pt"}))
     (output / "labels.txt").write_text("".join(f"{name}\n" for name in classes), "utf-8")
     values = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(SPEC).items()}
     (output / "preprocess.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")

@@ -6,18 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
 
 from bert_ner import pretrained
 from bert_ner.corpora import LABELS, Sentence
 from bert_ner.examples import IGNORED, collate, encode, vary
+from bert_ner.network import TokenClassifier
+from bert_ner.packing import pack
 from bert_ner.pretrained import build_network, plain_state, read_encoder
 from bert_ner.scoring import Score, gold_spans, score_documents, score_spans
 from bert_ner.train import main, schedule, tagging_loss
 from bert_ner.vocabulary import SPECIAL, Casing, Piece, build_tokenizer
+from modelserve.engines.weights import read_weights
 
 LETTERS = [
     *"abcdefghijklmnopqrstuvwxyz0123456789.,",
@@ -77,8 +81,8 @@ def train(tmp_path: Path, encoder_folder: Path, corpora_folder: Path) -> Train:
         main(
             [
                 *("--data", str(corpora_folder), "--encoder", str(encoder_folder), "--output", str(output)),
-                *("--checkpoint", str(tmp_path / checkpoint), "--pieces", "125", "--layers", "1"),
-                *("--mixed_epochs", "1", "--wikigold_epochs", str(wikigold_epochs)),
+                *("--checkpoint", str(tmp_path / checkpoint), "--pieces", "125"),
+                *("--mixed_epochs", "1", "--wikigold_epochs", str(wikigold_epochs), "--runs", "2"),
             ]
         )
         return output
@@ -86,7 +90,7 @@ def train(tmp_path: Path, encoder_folder: Path, corpora_folder: Path) -> Train:
     return run
 
 
-def test_the_folder_loads_unchanged(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_folder_is_whole(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     output = train("model", "checkpoint.pt")
     assert {path.name for path in output.iterdir()} == {
         "config.json",
@@ -94,14 +98,15 @@ def test_the_folder_loads_unchanged(train: Train, capsys: pytest.CaptureFixture[
         "tokenizer.json",
         "tokenizer_config.json",
     }
-    assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {
-        "torch.float16"
+    stored = load_file(output / "model.safetensors")
+    assert {str(tensor.dtype) for tensor in stored.values()} == {
+        "torch.int8",
+        "torch.float16",
+        "torch.float32",
     }
-    model, loading = AutoModelForTokenClassification.from_pretrained(output, output_loading_info=True)
-    assert not loading["missing_keys"]
-    assert not loading["unexpected_keys"]
-    assert tuple(model.config.id2label.values()) == LABELS
-    assert model.config.num_hidden_layers == 1
+    config = AutoConfig.from_pretrained(output)
+    assert tuple(config.id2label.values()) == LABELS
+    assert config.num_hidden_layers == 2
     tokenizer = AutoTokenizer.from_pretrained(output)
     assert tokenizer.convert_ids_to_tokens(tokenizer("Berlín berlin")["input_ids"])[1] == "Berlin"
     assert json.loads((output / "tokenizer_config.json").read_text())["do_lower_case"] is False
@@ -135,7 +140,7 @@ def test_another_encoder_is_refused(encoder_folder: Path) -> None:
         read_encoder(encoder_folder)
 
 
-def test_saved_embeddings_are_lowercase_plus_casing_plus_own(encoder_folder: Path) -> None:
+def test_saved_embeddings_are_lowercase_plus_casing(encoder_folder: Path) -> None:
     encoder = read_encoder(encoder_folder)
     berlin = ENCODER.index("berlin")
     pieces = [
@@ -143,14 +148,28 @@ def test_saved_embeddings_are_lowercase_plus_casing_plus_own(encoder_folder: Pat
         Piece("Berlin", berlin, Casing.CAPITALISED),
         Piece("BERLIN", berlin, Casing.UPPER),
     ]
-    network = build_network(encoder, pieces, 2)
+    network = build_network(encoder, pieces)
     embedding = network.bert.embeddings.word_embeddings
     with torch.no_grad():
         embedding.casing.copy_(torch.tensor([[9.0], [1.0], [2.0]]).expand(-1, 24))
-        embedding.own.copy_(torch.tensor([[7.0], [0.0], [0.5]]).expand(-1, 24))
-    saved = plain_state(network)["bert.embeddings.word_embeddings.weight"].float()
+    saved = plain_state(network)["bert.embeddings.word_embeddings.weight"]
     base = encoder.table[berlin]
-    torch.testing.assert_close(saved, torch.stack([base, base + 1, base + 2.5]), atol=2e-3, rtol=0)
+    torch.testing.assert_close(saved, torch.stack([base, base + 1, base + 2]))
+
+
+def test_packed_matrices_unpack_to_what_they_were(encoder_folder: Path, tmp_path: Path) -> None:
+    encoder = read_encoder(encoder_folder)
+    pieces = [Piece(text, place, Casing.LOWER) for place, text in enumerate(ENCODER)]
+    state = plain_state(build_network(encoder, pieces))
+    save_file(pack(state), tmp_path / "model.safetensors")
+    unpacked = read_weights(tmp_path)
+    assert unpacked.keys() == state.keys()
+    for name, tensor in state.items():
+        rows = tensor.reshape(len(tensor), -1)
+        step = rows.abs().amax(1, keepdim=True) / 127
+        assert unpacked[name].dtype == np.float32
+        difference = np.abs(unpacked[name].reshape(rows.shape) - rows.numpy())
+        assert (difference <= 0.51 * step.numpy() + 1e-3).all(), name
 
 
 def test_labels_sit_on_the_first_pieces_of_words_and_tell_neighbours_apart() -> None:
@@ -201,11 +220,11 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
 
 def test_scoring_reads_what_the_network_says(encoder_folder: Path) -> None:
     pieces = [Piece(text, place, Casing.LOWER) for place, text in enumerate(ENCODER)]
-    network = build_network(read_encoder(encoder_folder), pieces, 2)
+    network = build_network(read_encoder(encoder_folder), pieces)
     with torch.no_grad():
         network.classifier.weight.zero_()
         network.classifier.bias.copy_(torch.eye(len(LABELS))[LABELS.index("B-LOC")])
     document = (Sentence(("berlin", "met"), ("B-LOC", "O")), Sentence(("the",), ("B-PER",)))
-    scores = score_documents(network, build_tokenizer(pieces), [document])
+    scores = score_documents(TokenClassifier(network), build_tokenizer(pieces), [document])
     assert scores["LOC"] == Score(gold=1, found=3, right=1)
     assert scores["PER"] == Score(gold=1, found=0, right=0)

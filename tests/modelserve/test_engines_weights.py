@@ -155,3 +155,22 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(content)
     assert digest(tmp_path / "a") == f"sha256:{hashlib.sha256(content).hexdigest()}"
     assert digest(tmp_path / "a", tmp_path / "a") == f"sha256:{hashlib.sha256(content * 2).hexdigest()}"
+
+
+def test_integers_are_multiplied_by_their_rows_scales(tmp_path: Path) -> None:
+    integers = torch.tensor([[127, -127], [1, 0]], dtype=torch.int8)
+    scale = torch.tensor([[0.5], [2.0]], dtype=torch.float16)
+    save_file({"x.weight": integers, "x.weight_scale": scale}, tmp_path / "model.safetensors")
+    found = read_weights(tmp_path)
+    assert list(found) == ["x.weight"]
+    np.testing.assert_array_equal(found["x.weight"], np.array([[63.5, -63.5], [2, 0]], np.float32))
+
+
+@pytest.mark.parametrize("scale", [None, torch.ones(2), torch.ones(3, 1)])
+def test_integers_without_their_scales_are_refused(tmp_path: Path, scale: torch.Tensor | None) -> None:
+    tensors = {"x.weight": torch.ones(2, 2, dtype=torch.int8)}
+    if scale is not None:
+        tensors["x.weight_scale"] = scale
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelLoadError, match=r"x\.weight"):
+        read_weights(tmp_path)

@@ -27,6 +27,9 @@ FILES = ("model.safetensors", INDEX, "pytorch_model.bin", "model.pt", "model.pth
 WRAPPERS = ("state_dict", "model_state_dict", "model", "model_state", "state_dict_ema")
 """Keys under which training scripts put the weights beside an optimiser's state."""
 
+SCALE = ".weight_scale"
+"""Ending of the name of a scale that belongs to integers in ``.weight``."""
+
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -65,7 +68,8 @@ def find_weights(model_dir: Path) -> Path:
 def read_weights(model_dir: Path) -> Weights:
     """Read a folder's weights.
 
-    ``module.``, which torch's DataParallel puts before every name, is taken off.
+    ``module.``, which torch's DataParallel puts before every name, is taken off. 8-bit integers in
+    ``x.weight`` are multiplied by the scales of their rows in ``x.weight_scale``.
 
     Returns:
         Tensors by name; those of any floating type as float32, the others as they are stored.
@@ -80,7 +84,22 @@ def read_weights(model_dir: Path) -> Weights:
         weights.update(_read_safetensors(part) if part.suffix == ".safetensors" else _read_pickle(part))
     if weights and all(name.startswith("module.") for name in weights):
         weights = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    return weights
+    return _unpack_integers(weights, path)
+
+
+def _unpack_integers(weights: Weights, path: Path) -> Weights:
+    """Multiply ``x.weight`` in int8, [rows, ...], by ``x.weight_scale``, [rows, 1]."""
+    unpacked = {name: tensor for name, tensor in weights.items() if not name.endswith(SCALE)}
+    for name, tensor in unpacked.items():
+        if tensor.dtype == np.int8:
+            scale = weights.get(f"{name.removesuffix('.weight')}{SCALE}")
+            if scale is None or scale.shape != (len(tensor), 1) or tensor.ndim != 2:
+                raise ModelLoadError(
+                    f"{path}: tensor {name} is of 8-bit integers without a scale for each row; "
+                    f"floating-point weights, or integers with a {SCALE} [rows, 1], are accepted"
+                )
+            unpacked[name] = tensor * scale.astype(np.float32)
+    return unpacked
 
 
 def weight_files(path: Path) -> tuple[Path, ...]:
