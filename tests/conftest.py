@@ -114,11 +114,3 @@ def server() -> Iterator[RunningServer]:
 def cat_jpeg() -> bytes:
     """A photograph of a cat."""
     return (ROOT / "samples" / "images" / "cat.jpg").read_bytes()
-
-
-@pytest.fixture(scope="session")
-def server_schema(server: RunningServer) -> Any:
-    """The server's OpenAPI document, as schemathesis reads it."""
-    import schemathesis
-
-    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")

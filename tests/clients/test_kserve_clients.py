@@ -47,17 +47,25 @@ async def test_rest_v1(server: Any) -> None:
         await client.close()
 
 
-@pytest.mark.parametrize("binary", [True, False])
-async def test_grpc(server: Any, cat_jpeg: bytes, *, binary: bool) -> None:
+async def test_grpc_raw(server: Any, cat_jpeg: bytes) -> None:
     client = InferenceGRPCClient(server.grpc_target)
     try:
         assert await client.is_server_ready()
         assert await client.is_model_ready("resnet-classifier")
         image = InferInput("image", [1], "BYTES")
-        image.set_data_from_numpy(np.array([cat_jpeg], dtype=object), binary_data=binary)
+        image.set_data_from_numpy(np.array([cat_jpeg], dtype=object), binary_data=True)
         answer = await client.infer(InferRequest(model_name="resnet-classifier", infer_inputs=[image]))
         label = next(output for output in answer.outputs if output.name == "label").as_numpy()
         assert label.shape == (1, 5)
         assert label[0, 0] == b"cat"
+    finally:
+        await client.close()
+
+
+async def test_grpc_typed(server: Any) -> None:
+    client = InferenceGRPCClient(server.grpc_target)
+    try:
+        answer = await client.infer(text_request(binary=False))
+        assert entity_types(answer.outputs[0].as_numpy()[0]) == ["PER", "PER", "LOC"]
     finally:
         await client.close()

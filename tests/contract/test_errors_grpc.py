@@ -78,7 +78,7 @@ def with_output(name: str) -> pb.ModelInferRequest:
         (raw(element(b"Berlin") + b"x"), "INVALID_ARGUMENT", "text"),
         (both(), "INVALID_ARGUMENT", "raw"),
         (request(), "INVALID_ARGUMENT", "text"),
-        (pb.ModelInferRequest(model_name="bert-ner"), "INVALID_ARGUMENT", "text"),
+        (pb.ModelInferRequest(model_name="bert-ner"), "INVALID_ARGUMENT", "inputs"),
         (with_parameter("min_score", string_param="high"), "INVALID_ARGUMENT", "min_score"),
         (with_output("labels"), "INVALID_ARGUMENT", "entities"),
         (typed(b"no image", model="resnet-classifier", name="image"), "INVALID_ARGUMENT", "JPEG"),

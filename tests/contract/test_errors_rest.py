@@ -64,7 +64,7 @@ def image(data: bytes) -> dict[str, Any]:
         (NER, b"[]", ()),
         (NER, b"\xff\xfe", ()),
         (NER, b"{}", ("inputs",)),
-        (NER, {"inputs": []}, ("text",)),
+        (NER, {"inputs": []}, ("inputs",)),
         (NER, {"inputs": [TEXT, TEXT]}, ("text",)),
         (NER, text(name="words"), ("words", "text")),
         (NER, text(datatype="FP32", data=[1.5]), ("text", "BYTES")),
