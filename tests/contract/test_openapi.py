@@ -37,6 +37,13 @@ def test_the_document_names_every_call_of_the_contract() -> None:
     }
 
 
+def test_docs_are_a_page(server: Any) -> None:
+    answer = server.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "/openapi.json" in answer.text
+
+
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_no_call_is_a_fault_of_the_server(server: Any, label: str) -> None:
     """The answer is as documented, and no 5xx but those in the table of errors."""
