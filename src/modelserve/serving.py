@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any
 
 from kserve import InferRequest, InferResponse, Model
@@ -20,6 +21,7 @@ from kserve.errors import InvalidInput as KServeInvalidInput
 from modelserve.errors import InvalidInput, NotFound, RequestError, TooLarge, Unavailable
 from modelserve.protocol.kserve_types import from_kserve, to_kserve
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, TensorSpec
+from modelserve.settings import ServerSettings
 from modelserve.task import Task
 
 logger = logging.getLogger(__name__)
@@ -128,6 +130,27 @@ class ServedModel(Model):  # type: ignore[misc]
     def get_output_types(self) -> list[dict[str, Any]]:
         """The outputs, in the form of V2 metadata; empty while the model is not loaded."""
         return [] if self._task is None else describe(self._task.outputs)
+
+
+class FolderModel(ServedModel):
+    """A model that is read from a folder, anew each time it is loaded.
+
+    Args:
+        name: of the model.
+        model_dir: the folder.
+        settings: the engine and the limits.
+        version: in the URL and in metadata.
+    """
+
+    def __init__(self, name: str, model_dir: Path, settings: ServerSettings, *, version: str = "1") -> None:
+        super().__init__(name, version=version)
+        self.model_dir = model_dir
+        self.settings = settings
+
+    @staticmethod
+    @abstractmethod
+    def accepts(model_dir: Path) -> bool:
+        """Whether a folder looks like one of this kind."""
 
 
 def describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliSettingsSource, SettingsConfigDict, SettingsError
@@ -75,6 +75,16 @@ class ServerSettings(BaseSettings):
             image_bytes=self.max_image_bytes,
             image_pixels=self.max_image_pixels,
         )
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """What ``modelserve.engines.loading.load_engine`` takes."""
+        return {
+            "engine": self.engine,
+            "threads": self.threads,
+            "device": self.device,
+            "precision": self.precision,
+        }
 
     @property
     def revision(self) -> str:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,23 @@ def test_a_server_without_a_model_is_bad_usage() -> None:
 
 def test_a_call_in_progress_at_sigterm_is_answered(start_server: Any) -> None:
     own = start_server("bert_ner", "--model_dir", "samples/bert-ner")
-    text = "Angela Merkel met Barack Obama in Berlin. " * 400
+    texts = ["Angela Merkel met Barack Obama in Berlin. " * 400] * 4
     answers: list[httpx.Response] = []
     call = threading.Thread(
-        target=lambda: answers.append(
-            own.post("/v1/models/bert-ner:predict", json={"instances": [text] * 20})
-        )
+        target=lambda: answers.append(own.post("/v1/models/bert-ner:predict", json={"instances": texts}))
     )
     call.start()
-    while "queue_depth" not in own.get("/metrics").text:
-        pass
+    while not started(own):
+        time.sleep(0.01)
+    assert not answers
     assert own.stop() == 0
     call.join(60)
     assert [answer.status_code for answer in answers] == [200]
+    assert len(answers[0].json()["predictions"][0]) == 1200
+
+
+def started(server: Any) -> int:
+    """Calls that have left the queue."""
+    stats = server.get("/v2/models/bert-ner/stats").json()["model_stats"][0]
+    count: int = stats["inference_stats"]["queue"]["count"]
+    return count

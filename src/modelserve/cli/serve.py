@@ -7,15 +7,18 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from modelserve.errors import ModelLoadError
 from modelserve.settings import ServerSettings, parse_settings
 
+if TYPE_CHECKING:
+    from modelserve.serving import FolderModel
+
 UNITS = "modelserve.predictors"
-"""The entry points by which units are found; each names a ``ServedModel``."""
+"""The entry points by which units are found; each names a ``FolderModel``."""
 
 
 class ServeSettings(ServerSettings):
@@ -45,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     names: list[tuple[str, str]] = []
 
-    def build() -> Sequence[object]:
+    def build() -> Sequence[FolderModel]:
         models = []
         for argument in settings.model:
             name, separator, folder = argument.partition("=")
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     return run_server(build, settings, announce)
 
 
-def _unit_for(folder: Path) -> tuple[str, Any]:
+def _unit_for(folder: Path) -> tuple[str, type[FolderModel]]:
     if not folder.is_dir():
         raise ModelLoadError(f"{folder} is no folder")
     units = sorted(entry_points(group=UNITS), key=lambda unit: unit.name)

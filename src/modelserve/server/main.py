@@ -6,10 +6,14 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from modelserve.errors import ModelServeError
 from modelserve.logs import configure_logging
 from modelserve.settings import PredictorSettings, ServerSettings, parse_settings
+
+if TYPE_CHECKING:
+    from modelserve.serving import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +22,7 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
     """Serve one model, as a predictor's container does.
 
     Args:
-        model_class: ``module:Class`` of the unit's ``ServedModel``, imported after the settings are
+        model_class: ``module:Class`` of the unit's ``FolderModel``, imported after the settings are
             read, so that ``--help`` and a mistyped flag answer at once.
         default_name: the model's name where the settings give none.
         argv: the flags.
@@ -33,7 +37,7 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
         return 2
     module, _, name = model_class.partition(":")
 
-    def build() -> list[object]:
+    def build() -> list[ServedModel]:
         from modelserve.engines.fetch import resolve_model
 
         model_dir = resolve_model(settings.model_dir, settings.model_id)
@@ -45,7 +49,7 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
 
 
 def run_server(
-    build: Callable[[], Sequence[object]],
+    build: Callable[[], Sequence[ServedModel]],
     settings: ServerSettings,
     announce: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -75,7 +79,7 @@ def run_server(
 
     try:
         models = build()
-        uvloop.run(serve(models, settings, on_ready))  # type: ignore[arg-type]
+        uvloop.run(serve(models, settings, on_ready))
     except ModelServeError as error:
         logger.error("%s", error)
         return 1
