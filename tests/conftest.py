@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,7 @@ class RunningServer:
         """Send SIGTERM and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
+        return self.process.wait(60)
 
 
 def _start(*arguments: str, environment: dict[str, str] | None = None) -> RunningServer:
@@ -76,6 +76,8 @@ def _start(*arguments: str, environment: dict[str, str] | None = None) -> Runnin
         message = json.loads(line)["message"] if line.startswith("{") else ""
         if message.startswith("ready: "):
             words = message.replace(",", "").split()
+            # A pipe that nobody reads fills up, and the server would wait to write to it.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
             return RunningServer(process, int(words[4]), int(words[8]))
     raise AssertionError(f"the server ended with {process.wait()} before it was ready:\n{''.join(lines)}")
 
