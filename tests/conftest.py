@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -35,6 +35,7 @@ class RunningServer:
     """A server process that takes calls."""
 
     process: subprocess.Popen[str]
+    drain: threading.Thread
     http_port: int
     grpc_port: int
 
@@ -56,7 +57,14 @@ class RunningServer:
         """Send SIGTERM and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        self.drain.join(60)
+        return status
+
+
+def _drain(log: IO[str]) -> None:
+    with log:
+        log.read()
 
 
 def _start(*arguments: str, environment: dict[str, str] | None = None) -> RunningServer:
@@ -77,8 +85,9 @@ def _start(*arguments: str, environment: dict[str, str] | None = None) -> Runnin
         if message.startswith("ready: "):
             words = message.replace(",", "").split()
             # A pipe that nobody reads fills up, and the server would wait to write to it.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return RunningServer(process, int(words[4]), int(words[8]))
+            drain = threading.Thread(target=_drain, args=(process.stderr,), daemon=True)
+            drain.start()
+            return RunningServer(process, drain, int(words[4]), int(words[8]))
     raise AssertionError(f"the server ended with {process.wait()} before it was ready:\n{''.join(lines)}")
 
 
