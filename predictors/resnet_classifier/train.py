@@ -3,9 +3,8 @@
     python -m resnet_classifier.train --data cifar10.zip --output samples/resnet-classifier
 
 ``--data`` is a folder, or a zip of one, with ``train/<class>/*.jpg`` and ``test/<class>/*.jpg``;
-the classes are the folders' names. The first epochs see crops of 24 pixels, which cost half as
-much, the others whole images of 32: on two cores without a GPU that is most of the accuracy for
-an hour's work. A run that was cut off goes on from its last whole epoch.
+the classes are the folders' names. The first epochs see crops of 24 pixels, which take about half as
+long, the others whole images of 32. A run that was cut off goes on from its last whole epoch.
 """
 
 from __future__ import annotations
