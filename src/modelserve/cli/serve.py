@@ -80,8 +80,8 @@ def _unit_for(folder: Path) -> tuple[str, type[FolderModel]]:
 
 
 def _example(name: str, unit: str, port: int) -> str:
-    url = f"http://localhost:{port}"
     if unit == "bert_ner":
-        body = '{"instances": ["Angela Merkel met Barack Obama in Berlin."]}'
-        return f"  curl -s {url}/v1/models/{name}:predict -d '{body}'"
-    return f"  .venv/bin/modelserve predict --url {url} --model {name} --image PHOTO.jpg"
+        body = """'{"instances": ["Angela Merkel met Barack Obama in Berlin."]}'"""
+    else:
+        body = r'''"{\"instances\": [{\"b64\": \"$(base64 -w0 PHOTO.jpg)\"}]}"'''
+    return f"  curl -s http://localhost:{port}/v1/models/{name}:predict -d {body}"
