@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bert_ner.config import BertConfig
-from modelserve.engines import Arrays, Engine, loading
+from modelserve.engines import Arrays, loading
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
-
-
-def load_engine(
-    model_dir: Path,
-    *,
-    engine: str = "auto",
-    threads: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-) -> tuple[Engine, str]:
-    """Load a folder, as ``modelserve.engines.loading.load_engine`` does.
-
-    Returns:
-        An engine from ``input_ids`` and ``attention_mask``, int64 [n, t], to ``logits``, float32
-        [n, t, labels], and the digest of its weights.
-
-    Raises:
-        ModelLoadError: the folder cannot be served, or not by that engine.
-    """
-    return loading.load_engine(
-        KIND, model_dir, engine=engine, threads=threads, device=device, precision=precision
-    )
 
 
 def build_graph(model_dir: Path) -> ModelProto:
@@ -68,3 +47,10 @@ KIND = loading.ModelKind(
     build_module=build_module,
     samples=make_samples,
 )
+
+load_engine = partial(loading.load_engine, KIND)
+"""Load a folder, as ``modelserve.engines.loading.load_engine`` does.
+
+The engine is from ``input_ids`` and ``attention_mask``, int64 [n, t], to ``logits``, float32
+[n, t, labels].
+"""

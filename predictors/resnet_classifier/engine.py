@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelserve.engines import Arrays, Engine, loading
+from modelserve.engines import Arrays, loading
 from modelserve.engines.weights import find_weights, read_weights
 from modelserve.errors import ModelLoadError
 from resnet_classifier.architecture import infer_architecture
@@ -26,28 +27,6 @@ def is_resnet(model_dir: Path) -> bool:
         return (model_dir / loading.GRAPH).is_file() or find_weights(model_dir).is_file()
     except ModelLoadError:
         return False
-
-
-def load_engine(
-    model_dir: Path,
-    *,
-    engine: str = "auto",
-    threads: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-) -> tuple[Engine, str]:
-    """Load a folder, as ``modelserve.engines.loading.load_engine`` does.
-
-    Returns:
-        An engine from ``pixels``, float32 [n, 3, h, w], to ``logits``, float32 [n, classes], and
-        ``embedding``, float32 [n, d]; and the digest of its weights.
-
-    Raises:
-        ModelLoadError: the folder cannot be served, or not by that engine.
-    """
-    return loading.load_engine(
-        KIND, model_dir, engine=engine, threads=threads, device=device, precision=precision
-    )
 
 
 def build_graph(model_dir: Path) -> ModelProto:
@@ -80,3 +59,10 @@ KIND = loading.ModelKind(
     build_module=build_module,
     samples=make_samples,
 )
+
+load_engine = partial(loading.load_engine, KIND)
+"""Load a folder, as ``modelserve.engines.loading.load_engine`` does.
+
+The engine is from ``pixels``, float32 [n, 3, h, w], to ``logits``, float32 [n, classes], and
+``embedding``, float32 [n, d].
+"""
