@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from bert_ner.tokenizer import SpecialIds
+from modelserve.engines import Arrays
+
 PIECES_PER_BATCH = 8192
 """Most pieces, filling included, in one engine call: sixteen windows of BERT's 512.
 
@@ -37,3 +42,18 @@ def plan_batches(lengths: Sequence[int], *, budget: int = PIECES_PER_BATCH) -> l
             longest = lengths[index]
         batches[-1].append(index)
     return batches
+
+
+def make_batch(sequences: Sequence[Sequence[int]], special: SpecialIds) -> Arrays:
+    """Put sequences between their special pieces, side by side, filled up to the longest.
+
+    Returns:
+        ``input_ids`` and ``attention_mask``, int64 [n, longest + 2].
+    """
+    ids = np.full((len(sequences), max(map(len, sequences)) + 2), special.pad, np.int64)
+    mask = np.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        pieces = [special.start, *sequence, special.end]
+        ids[row, : len(pieces)] = pieces
+        mask[row, : len(pieces)] = 1
+    return {"input_ids": ids, "attention_mask": mask}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import orjson
 from tokenizers import Encoding, Tokenizer
 
-from bert_ner.batches import plan_batches
+from bert_ner.batches import make_batch, plan_batches
 from bert_ner.config import BertConfig
 from bert_ner.entities import Entity, Scheme, find_entities
 from bert_ner.tokenizer import check_vocabulary, special_ids
@@ -168,14 +168,8 @@ class NerTask:
         """Logits [pieces, labels] of each sequence, the special pieces left out."""
         logits: list[npt.NDArray[Any]] = [np.empty(0)] * len(sequences)
         for batch in plan_batches([len(sequence) + 2 for sequence in sequences]):
-            longest = max(len(sequences[index]) for index in batch) + 2
-            ids = np.full((len(batch), longest), self._special.pad, np.int64)
-            mask = np.zeros_like(ids)
-            for row, index in enumerate(batch):
-                pieces = [self._special.start, *sequences[index], self._special.end]
-                ids[row, : len(pieces)] = pieces
-                mask[row, : len(pieces)] = 1
-            computed = self._engine.run({"input_ids": ids, "attention_mask": mask})["logits"]
+            arrays = make_batch([sequences[index] for index in batch], self._special)
+            computed = self._engine.run(arrays)["logits"]
             for row, index in enumerate(batch):
                 logits[index] = computed[row, 1 : len(sequences[index]) + 1]
         return logits

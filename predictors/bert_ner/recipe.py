@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
+from bert_ner.batches import make_batch
 from bert_ner.config import BertConfig, is_token_classifier
 from bert_ner.engine import KIND
 from bert_ner.tokenizer import load_tokenizer, special_ids
@@ -46,11 +46,9 @@ class BertRecipe:
             raise ExportError(f"{path} holds no text; a text on each line is accepted")
         tokenizer, most = load_tokenizer(model_dir), BertConfig.load(model_dir).max_positions - 2
         special = special_ids(tokenizer)
-        pieces = [
-            [special.start, *encoding.ids[:most], special.end]
-            for encoding in tokenizer.encode_batch(lines, add_special_tokens=False)
-        ]
-        return [_pad(pieces[start : start + BATCH], special.pad) for start in range(0, len(pieces), BATCH)]
+        encodings = tokenizer.encode_batch(lines, add_special_tokens=False)
+        pieces = [encoding.ids[:most] for encoding in encodings]
+        return [make_batch(pieces[start : start + BATCH], special) for start in range(0, len(pieces), BATCH)]
 
     def quantise(self, graph: ModelProto, samples: Sequence[Arrays], target: Path) -> None:
         """Write the graph with int8 weights; activations are scaled as they come, without samples."""
@@ -77,15 +75,6 @@ class BertRecipe:
         """The logits [k, labels] of all pieces but padding."""
         logits: npt.NDArray[Any] = outputs["logits"][inputs["attention_mask"] == 1]
         return logits
-
-
-def _pad(sequences: Sequence[Sequence[int]], pad: int) -> Arrays:
-    ids = np.full((len(sequences), max(map(len, sequences))), pad, np.int64)
-    mask = np.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = sequence
-        mask[row, : len(sequence)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 RECIPE = BertRecipe()
