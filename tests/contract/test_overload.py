@@ -117,6 +117,8 @@ async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
 async def test_a_full_queue_is_429_and_what_was_accepted_is_answered() -> None:
     async with running() as servers:
         accepted = await servers.fill()
+        metrics = (await servers.rest.get("/metrics")).text
+        assert 'modelserve_queue_depth{revision="r1"} 1.0' in metrics
         refused = await servers.rest.post(PATH, json=BODY)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1

@@ -43,7 +43,7 @@ class DataPlane:
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="compute")
         self._loaders = ThreadPoolExecutor(1, thread_name_prefix="load")
         self.revision = revision
-        self.metrics = Metrics(revision)
+        self.metrics = Metrics(revision, queue_depth=lambda: self.waiting)
         self.draining = False
         for name in self._models:
             self.metrics.loaded(model=name, is_loaded=False)
@@ -172,7 +172,6 @@ class DataPlane:
             if self.draining:
                 raise Unavailable("the server is draining; send the call to another replica")
             async with self._admission.place(timeout_seconds):
-                self.metrics.queue_depth(self.waiting)
                 self._statistics[name].queue.add(time.perf_counter() - began)
                 loop = asyncio.get_running_loop()
                 result = await loop.run_in_executor(self._threads, partial(work, model))

@@ -5,6 +5,8 @@ KServe's own histograms know neither the revision nor failures, so they are not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -24,9 +26,13 @@ class Metrics:
     ``outcome`` is ``ok``, the name of the request error (``invalid_input``, ``overloaded`` and so
     on), or ``internal`` for a fault of the server. Calls to unknown models are counted under an
     empty model name, so that a caller cannot make new series.
+
+    Args:
+        revision: the label of every series.
+        queue_depth: tells how many calls wait, whenever the metrics are read.
     """
 
-    def __init__(self, revision: str) -> None:
+    def __init__(self, revision: str, *, queue_depth: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -57,12 +63,13 @@ class Metrics:
             ("model", "revision"),
             registry=self.registry,
         )
-        self._depth = Gauge(
+        depth = Gauge(
             "modelserve_queue_depth",
             "Calls that wait for the engine.",
             ("revision",),
             registry=self.registry,
-        ).labels(revision)
+        )
+        depth.labels(revision).set_function(queue_depth)
 
     def answered(self, *, model: str, protocol: str, outcome: str, seconds: float, size: int) -> None:
         """Count one call: its duration in seconds and its body's size in bytes."""
@@ -73,7 +80,3 @@ class Metrics:
     def loaded(self, *, model: str, is_loaded: bool) -> None:
         """Note whether a model takes calls."""
         self._loaded.labels(model, self._revision).set(int(is_loaded))
-
-    def queue_depth(self, waiting: int) -> None:
-        """Note how many calls wait."""
-        self._depth.set(waiting)
