@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from abc import abstractmethod
 from pathlib import Path
@@ -21,7 +20,7 @@ from kserve.errors import InvalidInput as KServeInvalidInput
 from modelserve.errors import InvalidInput, NotFound, RequestError, TooLarge, Unavailable
 from modelserve.protocol.kserve_types import from_kserve, to_kserve
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, TensorSpec
-from modelserve.settings import ServerSettings
+from modelserve.settings import ServerSettings, current_revision
 from modelserve.task import Task
 
 logger = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ class ServedModel(Model):  # type: ignore[misc]
     def __init__(self, name: str, *, version: str = "1") -> None:
         super().__init__(name)
         self.version = version
-        self._revision = os.environ.get("K_REVISION") or "local"
+        self._revision = current_revision()
         self._task: AnyTask | None = None
         self._loading = threading.Lock()
 

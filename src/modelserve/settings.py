@@ -22,6 +22,11 @@ MEBIBYTE = 1024 * 1024
 SettingsT = TypeVar("SettingsT", bound="ServerSettings")
 
 
+def current_revision() -> str:
+    """Knative's name for the running revision, or ``local`` outside of Knative."""
+    return os.environ.get("K_REVISION") or "local"
+
+
 class ServerSettings(BaseSettings):
     """What every server takes, whichever models it serves."""
 
@@ -89,7 +94,7 @@ class ServerSettings(BaseSettings):
     @property
     def revision(self) -> str:
         """Knative's name for the running revision, or ``local`` outside of Knative."""
-        return os.environ.get("K_REVISION") or "local"
+        return current_revision()
 
 
 class PredictorSettings(ServerSettings):

@@ -83,12 +83,6 @@ class InferenceRequest:
         """The input of that name, or None."""
         return next((tensor for tensor in self.inputs if tensor.name == name), None)
 
-    def wants(self, name: str, *, by_default: bool) -> bool:
-        """Whether the answer holds that output."""
-        if not self.outputs:
-            return by_default
-        return any(output.name == name for output in self.outputs)
-
 
 @dataclass(frozen=True, slots=True)
 class InferenceResponse:

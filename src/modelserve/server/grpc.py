@@ -1,7 +1,7 @@
 """V2 over gRPC: the service ``inference.GRPCInferenceService``.
 
-Messages are taken as bytes and parsed off the event loop, so that a malformed one is the caller's
-INVALID_ARGUMENT and not gRPC's INTERNAL, and its size is checked before it is unpacked.
+Messages are taken as bytes and parsed here, so that a malformed one is the caller's INVALID_ARGUMENT
+and not gRPC's INTERNAL, and its size is checked before it is unpacked.
 """
 
 from __future__ import annotations
