@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ import numpy.typing as npt
 import orjson
 from tokenizers import Encoding, Tokenizer
 
-from bert_ner.batches import make_batch, plan_batches
+from bert_ner.batches import make_batch
 from bert_ner.config import BertConfig
 from bert_ner.entities import Entity, Scheme, find_entities
 from bert_ner.tokenizer import check_vocabulary, special_ids
 from bert_ner.windows import merge_windows, plan_windows
+import modelserve
+from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.engines import Engine
 from modelserve.errors import InvalidInput, ModelLoadError, TooLarge
 from modelserve.inputs import (
@@ -27,10 +30,24 @@ from modelserve.inputs import (
     one_of_type,
 )
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec, bytes_array
-from modelserve.task import Call, Limits
+from modelserve.task import Call, Limits, Prepared, Task
 
 INPUTS = (TensorSpec("text", "BYTES", (-1,)),)
 OUTPUTS = (TensorSpec("entities", "BYTES", (-1,)),)
+SAMPLE_TEXT = "Angela Merkel met Barack Obama in Berlin."
+
+Pieces = Sequence[int]
+Logits = npt.NDArray[Any]
+"""What the model says of a sequence's pieces: [pieces, labels], the special pieces left out."""
+
+
+ACCELERATED = BatchPolicy(budget=8192)
+"""Sixteen windows of BERT's 512 pieces: enough to fill a GPU, while the attention of twelve heads stays
+at about 200 MB."""
+
+ON_A_CPU = BatchPolicy(budget=1024, most_units=32)
+"""Past the point where a larger batch is any faster on a few cores, and short enough that the next call
+does not wait long behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +57,8 @@ class NerOptions:
     min_score: float = 0.0
 
 
-class NerTask:
-    """``modelserve.task.Task`` for BERT token classifiers.
+class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
+    """``modelserve.task.Task`` for BERT token classifiers; a unit is a window of a text.
 
     Args:
         engine: takes ``input_ids`` and ``attention_mask``, int64 [batch, pieces], and gives
@@ -79,6 +96,9 @@ class NerTask:
         self._capacity = config.max_positions - 2  # [CLS] and [SEP]
         self._limits = limits
         self.digest = digest
+        self.policy = ACCELERATED if engine.is_accelerated else ON_A_CPU
+        shape = repr((modelserve.__version__, "bert_ner", engine.name, tokenizer.to_str(), config))
+        self.fingerprint = hashlib.sha256(shape.encode()).hexdigest()
 
     def decode(self, request: InferenceRequest) -> Call[str, NerOptions]:
         """Check a V2 request and take its texts out.
@@ -117,24 +137,33 @@ class NerTask:
             self._check_size(size, position)
         return Call(instances, NerOptions())
 
-    def run(self, items: Sequence[str]) -> list[list[Entity]]:
-        """Find the entities of each text, whatever its length."""
+    def prepare(self, items: Sequence[str]) -> list[Prepared[Pieces, Logits, list[Entity]]]:
+        """Cut each text into pieces and, whatever its length, into windows."""
+        if len(items) == 1:  # a batch of one would be handed to another thread
+            return [self._prepare(items[0], self._tokenizer.encode(items[0], add_special_tokens=False))]
         encodings = self._tokenizer.encode_batch(list(items), add_special_tokens=False)
-        words = [np.array(encoding.word_ids, np.int64) for encoding in encodings]
-        windows = [plan_windows(word_ids, self._capacity) for word_ids in words]
-        sequences: list[list[int]] = []
-        for encoding, planned in zip(encodings, windows, strict=True):
-            ids = encoding.ids  # makes a list of all pieces, each time it is asked
-            sequences += [ids[window.start : window.stop] for window in planned]
-        parts = iter(self._compute(sequences))
-        results: list[list[Entity]] = []
-        for text, encoding, word_ids, planned in zip(items, encodings, words, windows, strict=True):
+        return [self._prepare(text, encoding) for text, encoding in zip(items, encodings, strict=True)]
+
+    def _prepare(self, text: str, encoding: Encoding) -> Prepared[Pieces, Logits, list[Entity]]:
+        word_ids = np.array(encoding.word_ids, np.int64)
+        planned = plan_windows(word_ids, self._capacity)
+        ids = encoding.ids  # makes a list of all pieces, each time it is asked
+        sequences = [ids[window.start : window.stop] for window in planned]
+        # A size is that of the row in the batch, with its special pieces.
+        units: list[Unit[Pieces]] = [Unit(sequence, len(sequence) + 2) for sequence in sequences]
+
+        def finish(outputs: Sequence[Logits]) -> list[Entity]:
             if not planned:
-                results.append([])
-                continue
-            logits = merge_windows(planned, [next(parts) for _ in planned])
-            results.append(find_entities(text, word_ids, _offsets(encoding), logits, self._scheme))
-        return results
+                return []
+            logits = merge_windows(planned, outputs)
+            return find_entities(text, word_ids, _offsets(encoding), logits, self._scheme)
+
+        return Prepared(units, finish)
+
+    def compute(self, batch: Sequence[Pieces]) -> list[Logits]:
+        """Compute a batch of windows, filled up to the longest."""
+        computed = self._engine.run(make_batch(batch, self._special))["logits"]
+        return [computed[row, 1 : len(pieces) + 1] for row, pieces in enumerate(batch)]
 
     def encode(
         self,
@@ -150,6 +179,28 @@ class NerTask:
         """Make V1 predictions: a list of entities for each text."""
         return [_confident(entities, call.options) for entities in results]
 
+    def sample(self) -> InferenceRequest:
+        """One sentence."""
+        return InferenceRequest("", (Tensor("text", "BYTES", bytes_array([SAMPLE_TEXT.encode()], (1,))),))
+
+    def predictions(self, results: Sequence[list[Entity]]) -> tuple[list[str], list[float]]:
+        """The type and the score of every entity."""
+        found = [entity for entities in results for entity in entities]
+        return [entity["type"] for entity in found], [entity["score"] for entity in found]
+
+    def item_bytes(self, item: str) -> bytes:
+        """The text in UTF-8."""
+        return item.encode()
+
+    def pack(self, result: list[Entity]) -> bytes:
+        """The entities in JSON."""
+        return orjson.dumps(result)
+
+    def unpack(self, packed: bytes) -> list[Entity]:
+        """The entities of that JSON."""
+        entities: list[Entity] = orjson.loads(packed)
+        return entities
+
     def _decode_text(self, item: bytes, position: int) -> str:
         self._check_size(len(item), position)
         try:
@@ -163,16 +214,6 @@ class NerTask:
         most = self._limits.text_bytes
         if size > most:
             raise TooLarge(f"text {position} has {size} bytes; at most {most} are accepted")
-
-    def _compute(self, sequences: Sequence[Sequence[int]]) -> list[npt.NDArray[Any]]:
-        """Logits [pieces, labels] of each sequence, the special pieces left out."""
-        logits: list[npt.NDArray[Any]] = [np.empty(0)] * len(sequences)
-        for batch in plan_batches([len(sequence) + 2 for sequence in sequences]):
-            arrays = make_batch([sequences[index] for index in batch], self._special)
-            computed = self._engine.run(arrays)["logits"]
-            for row, index in enumerate(batch):
-                logits[index] = computed[row, 1 : len(sequences[index]) + 1]
-        return logits
 
 
 def _offsets(encoding: Encoding) -> npt.NDArray[np.int64]:

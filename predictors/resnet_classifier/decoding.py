@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+import pybase64
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
 from modelserve.inputs import bytes_items, check_count, check_datatype_of, one_of_type
 from modelserve.protocol.messages import Tensor
 from modelserve.task import Limits
-from resnet_classifier.images import open_image
+from resnet_classifier.images import EncodedImage, open_image
 
 LEAST_SIDE = 32
 """A ResNet halves its input five times; below 32 pixels nothing but its borders is left."""
 
 
-def read_images(tensor: Tensor, limits: Limits) -> list[Image.Image]:
+def read_images(tensor: Tensor, limits: Limits) -> list[EncodedImage]:
     """Open the images of a BYTES tensor; base64 where they came in JSON.
 
     Raises:
@@ -33,7 +32,7 @@ def read_images(tensor: Tensor, limits: Limits) -> list[Image.Image]:
     return [read(item, position, limits) for position, item in enumerate(items)]
 
 
-def read_instances(instances: Sequence[Any], limits: Limits) -> list[Image.Image]:
+def read_instances(instances: Sequence[Any], limits: Limits) -> list[EncodedImage]:
     """Open the images of V1 instances, each ``{"b64": "..."}``.
 
     Raises:
@@ -57,7 +56,7 @@ def read_instances(instances: Sequence[Any], limits: Limits) -> list[Image.Image
     ]
 
 
-def read_base64(text: bytes, position: int, limits: Limits) -> Image.Image:
+def read_base64(text: bytes, position: int, limits: Limits) -> EncodedImage:
     """Open one image in standard base64 with its padding and without line breaks.
 
     Raises:
@@ -68,7 +67,7 @@ def read_base64(text: bytes, position: int, limits: Limits) -> Image.Image:
         raise InvalidInput(f"image {position} is a data: URL; the base64 behind its comma is accepted")
     _check_size(len(text) // 4 * 3 - text[-2:].count(b"="), position, limits)
     try:
-        data = base64.b64decode(text, validate=True)
+        data = pybase64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise InvalidInput(
             f"image {position} is no base64; "
@@ -77,7 +76,7 @@ def read_base64(text: bytes, position: int, limits: Limits) -> Image.Image:
     return read_bytes(data, position, limits)
 
 
-def read_bytes(data: bytes, position: int, limits: Limits) -> Image.Image:
+def read_bytes(data: bytes, position: int, limits: Limits) -> EncodedImage:
     """Open one encoded image; its pixels are not decoded yet.
 
     Raises:

@@ -1,14 +1,22 @@
-"""Untrusted bytes to pixels: only three formats, no larger than allowed, upright, in RGB."""
+"""Untrusted bytes to pixels: only three formats, no larger than allowed, and not decoded in vain.
+
+Opening reads the header alone. Decoding uses Pillow in the way that costs least
+(docs/adr/0006-image-decoding.md), and leaves the pixels as they are stored: grey stays grey, and a
+camera's picture lies on its side until the few pixels that are left of it are turned.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import jpeg_factory
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -16,19 +24,62 @@ from modelserve.errors import InvalidInput, TooLarge
 
 _ACCEPTED = "an encoded JPEG, PNG or WebP image is accepted"
 
+
+class Turn(NamedTuple):
+    """What makes stored pixels upright: mirror them along x, along y, then swap both axes."""
+
+    mirrored_x: bool
+    mirrored_y: bool
+    swapped: bool
+
+    def apply(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Turn pixels [height, width, channels]; a view."""
+        turned = pixels[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
+        return turned.swapaxes(0, 1) if self.swapped else turned
+
+
+UPRIGHT = Turn(False, False, False)
+
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+    2: Turn(True, False, False),
+    3: Turn(True, True, False),
+    4: Turn(False, True, False),
+    5: Turn(False, False, True),
+    6: Turn(False, True, True),
+    7: Turn(True, True, True),
+    8: Turn(True, False, True),
 }
 """EXIF's orientations (CIPA DC-008, tag 0x0112), and what turns each upright."""
 
 
-def open_image(data: bytes, *, max_pixels: int) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An encoded image whose header was accepted.
+
+    ``width`` and ``height`` are pixels as they are stored, before the image is turned upright.
+    """
+
+    data: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """An image's pixels as they are stored, or reduced.
+
+    ``pixels`` has Pillow's mode L, RGB or RGBA, whose alpha means nothing. ``width`` and ``height`` are
+    how much of it the image covers: a JPEG of 1001 pixels at half its size is 500.5 pixels wide, and the
+    last of its 501 columns counts half.
+    """
+
+    pixels: Image.Image
+    width: float
+    height: float
+    turn: Turn
+
+
+def open_image(data: bytes, *, max_pixels: int) -> EncodedImage:
     """Read an image's header and check its size; no pixel is decoded.
 
     A small file that unpacks to gigabytes is refused here and costs nothing.
@@ -46,8 +97,7 @@ def open_image(data: bytes, *, max_pixels: int) -> Image.Image:
         what = "is empty" if not data else "is no image of a known format"
         raise InvalidInput(f"the data {what}; {_ACCEPTED}")
     try:
-        image = plugin(io.BytesIO(data))
-        width, height = image.size
+        width, height = plugin(io.BytesIO(data)).size
     except Image.DecompressionBombError as error:  # Pillow's own limit for WebP, 179 million pixels
         raise TooLarge(f"the image has too many pixels; at most {max_pixels} are accepted") from error
     except Exception as error:  # a parser raises whatever it trips over
@@ -56,7 +106,7 @@ def open_image(data: bytes, *, max_pixels: int) -> Image.Image:
         raise TooLarge(f"the image has {width} x {height} pixels; at most {max_pixels} pixels are accepted")
     if width * height == 0:
         raise InvalidInput(f"the image has {width} x {height} pixels; at least one is accepted")
-    return image
+    return EncodedImage(data, width, height)
 
 
 def _plugin(data: bytes) -> Callable[[io.BytesIO], ImageFile] | None:
@@ -66,7 +116,7 @@ def _plugin(data: bytes) -> Callable[[io.BytesIO], ImageFile] | None:
     silenced for all threads at once.
     """
     if data.startswith(b"\xff\xd8\xff"):
-        return jpeg_factory
+        return JpegImageFile
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
@@ -74,24 +124,43 @@ def _plugin(data: bytes) -> Callable[[io.BytesIO], ImageFile] | None:
     return None
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Decode an opened image to upright RGB; transparency is dropped, as in training.
+def decode_image(image: EncodedImage, *, least_side: int) -> DecodedImage:
+    """Decode an image; transparency is dropped, as in training.
+
+    Args:
+        image: from ``open_image``.
+        least_side: a JPEG is decoded at a half, a quarter or an eighth of its size if both of its sides
+            keep this many pixels.
 
     Raises:
         InvalidInput: the data end too early or are corrupt.
     """
+    plugin = _plugin(image.data)
     try:
-        image.load()  # first, as a PNG may tell its orientation behind its pixels
-        turn = _TURNS.get(_orientation(image))
-        if image.mode.startswith("I"):
-            # Pillow would clip 16-bit grey; the high byte is what it takes of 16-bit colour.
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        elif image.mode == "P" and "transparency" in image.info:
-            image = image.convert("RGBA")  # Pillow warns where the palette's alpha is dropped at once
-        image = image.convert("RGB")
+        assert plugin is not None, "open_image knew it"
+        opened = plugin(io.BytesIO(image.data))
+        drafted = opened.draft(None, (least_side, least_side))
+        # In Pillow's blocks of 64 KiB, libjpeg decodes a row of a large image's blocks again and again.
+        opened.decodermaxblock = len(image.data)
+        opened.load()
+        turn = _TURNS.get(_orientation(opened), UPRIGHT)  # after its pixels, as a PNG may hold it there
+        width, height = opened.size if drafted is None else drafted[1][2:]
+        return DecodedImage(_plain(opened), width, height, turn)
     except Exception as error:  # as above: truncated and corrupt data raise many types
         raise InvalidInput(f"the image is cut off or corrupt; {_ACCEPTED}") from error
-    return image if turn is None else image.transpose(turn)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Convert what cannot be resized as it is; no copy is made of what can."""
+    if image.mode in {"L", "RGB", "RGBA"}:
+        return image
+    if image.mode in {"1", "LA"}:
+        return image.convert("L")
+    if image.mode.startswith("I"):
+        # Pillow would clip 16-bit grey; the high byte is what it takes of 16-bit colour.
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    image.info.pop("transparency", None)  # else Pillow warns that a palette's alpha is dropped
+    return image.convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,29 +14,39 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+import modelserve
+from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.engines import Engine
 from modelserve.errors import InvalidInput, RequestError
 from modelserve.inputs import check_names, chosen_outputs, integer_parameter
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec, bytes_array
-from modelserve.task import Call, Limits
+from modelserve.task import Call, Limits, Prepared, Task
 from resnet_classifier.decoding import read_images, read_instances, read_pixels
-from resnet_classifier.images import to_rgb
+from resnet_classifier.images import EncodedImage
 from resnet_classifier.labels import load_labels
-from resnet_classifier.preprocess import Preprocess, normalise, resize_and_crop
+from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 INPUTS = (TensorSpec("image", "BYTES", (-1,)), TensorSpec("pixels", "FP32", (-1, 3, -1, -1)))
 
-PIXELS_PER_BATCH = 32 * 224 * 224
-"""Most pixels in one engine call: 32 images of the usual size, whose activations take about 1 GB
-in a ResNet-50; more at once is hardly faster on a GPU and no faster on a CPU."""
+_USUAL = 224 * 224
+
+ACCELERATED = BatchPolicy(budget=32 * _USUAL)
+"""In pixels: 32 images of the usual size, whose activations take about 1 GB in a ResNet-50; more at
+once is hardly faster on a GPU."""
+
+ON_A_CPU = BatchPolicy(budget=8 * _USUAL, most_units=64)
+"""More at once is no faster on a few cores, and the next call would wait longer behind it."""
 
 _DECODERS = ThreadPoolExecutor(4, thread_name_prefix="decode")
-"""Decodes images for all calls together, as one may take some hundred MB while it lasts."""
+"""Decodes the images of calls with several, as one may take some hundred MB while it lasts."""
 
 DEFAULT_TOP_K = 5
 
-Item = Image.Image | npt.NDArray[np.float32]
-"""An opened image whose pixels are not decoded yet, or a normalised tensor [3, height, width]."""
+Pixels = npt.NDArray[np.float32]
+"""A normalised image, [3, height, width]."""
+
+Item = EncodedImage | Pixels
+"""An encoded image whose pixels are not decoded yet, or a normalised tensor [3, height, width]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,8 @@ class ResNetOptions:
     top_k: int
 
 
-class ResNetTask:
-    """``modelserve.task.Task`` for ResNets.
+class ResNetTask(Task[Item, Pixels, Result, Result, ResNetOptions]):
+    """``modelserve.task.Task`` for ResNets; a unit is an image, its size is in pixels.
 
     One image is computed when the task is made: that tells the number of classes and the length of
     the embedding, and a first call does not pay for the engine's warming up.
@@ -91,6 +102,9 @@ class ResNetTask:
         self._preprocess = preprocess
         self._limits = limits
         self.digest = digest
+        self.policy = ACCELERATED if engine.is_accelerated else ON_A_CPU
+        shape = repr((modelserve.__version__, "resnet_classifier", engine.name, preprocess))
+        self.fingerprint = hashlib.sha256(shape.encode()).hexdigest()
         blank = np.zeros((1, 3, preprocess.crop, preprocess.crop), np.float32)
         outputs = engine.run({"pixels": blank})
         self._classes: int = outputs["logits"].shape[1]
@@ -135,23 +149,21 @@ class ResNetTask:
         """
         return Call(read_instances(instances, self._limits), ResNetOptions(self._default_top_k))
 
-    def run(self, items: Sequence[Item]) -> list[Result]:
-        """Decode the images, in parallel where there are several, and classify them."""
-        tensors = list((_DECODERS.map if len(items) > 1 else map)(self._to_tensor, items))
-        results: dict[int, Result] = {}
-        by_shape: defaultdict[tuple[int, ...], list[tuple[int, npt.NDArray[np.float32]]]]
-        by_shape = defaultdict(list)
-        for index, tensor in enumerate(tensors):
-            if isinstance(tensor, RequestError):
-                results[index] = tensor
-            else:
-                by_shape[tensor.shape].append((index, tensor))
-        for (_, height, width), members in by_shape.items():
-            size = max(1, PIXELS_PER_BATCH // (height * width))
-            for start in range(0, len(members), size):
-                indices, batch = zip(*members[start : start + size], strict=True)
-                results.update(zip(indices, self._classify(np.stack(batch)), strict=True))
-        return [results[index] for index in range(len(items))]
+    def prepare(self, items: Sequence[Item]) -> list[Prepared[Pixels, Result, Result]]:
+        """Decode and normalise the images, in parallel where there are several."""
+        tensors = (_DECODERS.map if len(items) > 1 else map)(self._to_tensor, items)
+        return [_prepared(tensor) for tensor in tensors]
+
+    def compute(self, batch: Sequence[Pixels]) -> list[Result]:
+        """Classify a batch of images of one shape."""
+        computed = self._engine.run({"pixels": np.stack(batch)})
+        probabilities = _softmax(computed["logits"])
+        return [
+            Classification(probability, embedding)
+            if np.isfinite(probability).all()
+            else InvalidInput("its values are too large for the model; normalised pixels are accepted")
+            for probability, embedding in zip(probabilities, computed["embedding"], strict=True)
+        ]
 
     def encode(
         self,
@@ -191,27 +203,57 @@ class ResNetTask:
             for row, values in zip(best.tolist(), scores.tolist(), strict=True)
         ]
 
-    def _classify(self, pixels: npt.NDArray[np.float32]) -> list[Result]:
-        computed = self._engine.run({"pixels": pixels})
-        probabilities = _softmax(computed["logits"])
-        return [
-            Classification(probability, embedding)
-            if np.isfinite(probability).all()
-            else InvalidInput("its values are too large for the model; normalised pixels are accepted")
-            for probability, embedding in zip(probabilities, computed["embedding"], strict=True)
+    def sample(self) -> InferenceRequest:
+        """A grey image, in JPEG."""
+        side = self._preprocess.resize
+        encoded = io.BytesIO()
+        Image.new("RGB", (side, side), (128, 128, 128)).save(encoded, "JPEG")
+        return InferenceRequest("", (Tensor("image", "BYTES", bytes_array([encoded.getvalue()], (1,))),))
+
+    def predictions(self, results: Sequence[Result]) -> tuple[list[str], list[float]]:
+        """The first label of every image, and its probability."""
+        best = [
+            (r.probability.argmax(), r.probability.max()) for r in results if isinstance(r, Classification)
         ]
+        return [self._labels[c] for c, _ in best], [float(score) for _, score in best]
+
+    def item_bytes(self, item: Item) -> bytes:
+        """The encoded image, or the shape and the bytes of the tensor; the first byte tells which."""
+        if isinstance(item, EncodedImage):
+            return b"i" + item.data
+        return b"t" + repr(item.shape).encode() + item.tobytes()
+
+    def pack(self, result: Result) -> bytes | None:
+        """Probabilities and embedding, side by side; None for an image that has none."""
+        if isinstance(result, RequestError):
+            return None
+        return np.concatenate([result.probability, result.embedding]).astype("<f4").tobytes()
+
+    def unpack(self, packed: bytes) -> Classification:
+        """The probabilities and the embedding of those bytes."""
+        values = np.frombuffer(packed, "<f4")
+        return Classification(values[: self._classes], values[self._classes :])
 
     @property
     def _default_top_k(self) -> int:
         return min(DEFAULT_TOP_K, self._classes)
 
-    def _to_tensor(self, item: Item) -> npt.NDArray[np.float32] | RequestError:
+    def _to_tensor(self, item: Item) -> Pixels | RequestError:
         if isinstance(item, np.ndarray):
             return item
         try:
-            return normalise(resize_and_crop(to_rgb(item), self._preprocess), self._preprocess)
+            return normalise(load_pixels(item, self._preprocess), self._preprocess)
         except RequestError as error:
             return error
+
+
+def _prepared(tensor: Pixels | RequestError) -> Prepared[Pixels, Result, Result]:
+    if isinstance(tensor, RequestError):
+        failed = tensor
+        return Prepared((), lambda _: failed)
+    return Prepared(
+        (Unit(tensor, tensor.shape[1] * tensor.shape[2], tensor.shape),), lambda outputs: outputs[0]
+    )
 
 
 def _succeeded(results: Sequence[Result]) -> list[Classification]:

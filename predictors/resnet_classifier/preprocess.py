@@ -17,13 +17,20 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelserve.errors import ModelLoadError
-from resnet_classifier.images import open_image, to_rgb
+from resnet_classifier.images import DecodedImage, EncodedImage, decode_image
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
+_KEPT = 3
+"""How many times larger than resized a JPEG stays when it is decoded at a fraction of its size. Twice
+would be faster, but changes answers (docs/adr/0006-image-decoding.md)."""
+
 _LONGEST = 64
-"""How many times longer than wide an image is resized; a strip of 1 x 1,000,000 pixels would grow
-to 256 x 256,000,000, of which only the centre is used."""
+"""How many times longer than wide an image may be before its ends are cut off: Pillow takes a box in
+float32, which is too coarse at the centre of a strip of 1 x 1,000,000 pixels."""
+
+_Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 
 
 @dataclass(frozen=True)
@@ -90,51 +97,90 @@ def _are_three_numbers(values: Any) -> bool:
     )
 
 
-def decode_image(data: bytes, *, max_pixels: int) -> Image.Image:
-    """Decode one image to upright RGB; ``open_image`` and ``to_rgb`` in one step."""
-    return to_rgb(open_image(data, max_pixels=max_pixels))
+def load_pixels(image: EncodedImage, spec: Preprocess) -> npt.NDArray[np.uint8]:
+    """Decode an image, turn it upright, resize its shorter side and cut the centre.
+
+    The values are those of torchvision on Pillow images but for rounding, which moves some by one of
+    255. A JPEG that is large enough is decoded at a half, a quarter or an eighth of its size, which moves
+    them by up to 0.5 in the mean.
+
+    Returns:
+        uint8 [crop, crop, 3].
+
+    Raises:
+        InvalidInput: the data end too early or are corrupt.
+    """
+    return resize_and_crop(decode_image(image, least_side=_KEPT * spec.resize), spec)
 
 
-def resize_and_crop(image: Image.Image, spec: Preprocess) -> npt.NDArray[np.uint8]:
-    """Resize the shorter side and cut the centre, as torchvision does on Pillow images.
-
-    Of an image that is more than 64 times longer than wide, the ends are cut off first; its pixels
-    may then lie by a fraction of a pixel beside torchvision's.
+def resize_and_crop(image: DecodedImage, spec: Preprocess) -> npt.NDArray[np.uint8]:
+    """Compute the pixels of the centre, and no others, and turn them upright.
 
     Returns:
         uint8 [crop, crop, 3].
     """
-    image = _without_far_ends(image)
-    width, height = image.size
+    shorter, longer = sorted((image.width, image.height))
     # torchvision truncates the longer side; the shorter one is exact.
-    longer = int(spec.resize * max(width, height) / min(width, height))
-    size = (spec.resize, longer) if width <= height else (longer, spec.resize)
-    if image.size != size:
-        image = image.resize(size, INTERPOLATIONS[spec.interpolation])
-    left, top = round((size[0] - spec.crop) / 2), round((size[1] - spec.crop) / 2)
-    return np.asarray(image.crop((left, top, left + spec.crop, top + spec.crop)), dtype=np.uint8)
+    resized = {shorter: spec.resize, longer: int(spec.resize * longer / shorter)}
+    x = _centre(image.width, resized[image.width], spec.crop, mirrored=image.turn.mirrored_x)
+    y = _centre(image.height, resized[image.height], spec.crop, mirrored=image.turn.mirrored_y)
+    pixels, box = image.pixels, (x[0], y[0], x[1], y[1])
+    if longer > _LONGEST * shorter:
+        pixels, box = _cut(pixels, box, spec.crop)
+    return image.turn.apply(np.asarray(_resize(pixels, box, spec)))
 
 
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    longest = _LONGEST * min(width, height)
-    # Half of what is too much goes from each end, so that the centre stays where it was.
-    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
-    return image.crop((left, top, width - left, height - top)) if left or top else image
+def _centre(side: float, resized: int, crop: int, *, mirrored: bool) -> tuple[float, float]:
+    """Where ``crop`` pixels from the centre of a side lie on it, before it is resized."""
+    start = round((resized - crop) / 2)
+    if mirrored:  # of an odd rest, the larger half stays on the side where it is in the upright image
+        start = resized - crop - start
+    return start * side / resized, (start + crop) * side / resized
 
 
-def normalise(pixels: npt.NDArray[np.uint8], spec: Preprocess) -> npt.NDArray[np.float32]:
+def _cut(pixels: Image.Image, box: _Box, crop: int) -> tuple[Image.Image, _Box]:
+    """Cut off what no pixel of the box is computed from; the box moves with what is left."""
+    left, top, right, bottom = box
+    # A bicubic pixel is computed from two pixels, of the larger of both sizes, to each side.
+    margin = 2 * max(1, (right - left) / crop, (bottom - top) / crop) + 1
+    x, y = max(0, int(left - margin)), max(0, int(top - margin))
+    end_x, end_y = min(pixels.width, int(right + margin)), min(pixels.height, int(bottom + margin))
+    return pixels.crop((x, y, end_x, end_y)), (left - x, top - y, right - x, bottom - y)
+
+
+def _resize(pixels: Image.Image, box: _Box, spec: Preprocess) -> Image.Image:
+    size, resample = (spec.crop, spec.crop), INTERPOLATIONS[spec.interpolation]
+    if pixels.mode == "RGBA":
+        # Channel by channel: Pillow would weigh colours by alpha, and a copy without it is a second image.
+        channels = [pixels.getchannel(name).resize(size, resample, box) for name in "RGB"]
+        return Image.merge("RGB", channels)
+    # A grey image gets its three equal channels when it is small.
+    return pixels.resize(size, resample, box).convert("RGB")
+
+
+def normalise(
+    pixels: npt.NDArray[np.uint8], spec: Preprocess, *, out: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
     """Scale and normalise pixels.
 
     Args:
         pixels: uint8 [..., height, width, 3].
         spec: gives mean and standard deviation.
+        out: where to write, float32 [..., 3, height, width]; a row of a batch, which then need not be
+            copied into it.
 
     Returns:
-        float32 [..., 3, height, width], contiguous.
+        float32 [..., 3, height, width], ``out`` if it was given.
     """
     # (x / 255 - mean) / std as one multiplication and one addition per value.
     std = np.asarray(spec.std, np.float64)
     scale = (1 / (255 * std)).astype(np.float32)
     shift = (-np.asarray(spec.mean, np.float64) / std).astype(np.float32)
-    return np.ascontiguousarray(np.moveaxis(pixels * scale + shift, -1, -3))
+    channels_first = np.moveaxis(pixels, -1, -3)
+    if out is None:
+        out = np.empty(channels_first.shape, np.float32)
+    # Channels first, then in place: with three colours in its innermost loop numpy takes five times as long.
+    out[...] = channels_first
+    out *= scale[:, None, None]
+    out += shift[:, None, None]
+    return out

@@ -13,8 +13,8 @@ from modelserve.engines import Arrays
 from modelserve.errors import ExportError, RequestError
 from modelserve.task import Limits
 from resnet_classifier.engine import KIND, is_resnet
-from resnet_classifier.images import open_image, to_rgb
-from resnet_classifier.preprocess import Preprocess, normalise, resize_and_crop
+from resnet_classifier.images import open_image
+from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -87,10 +87,10 @@ class ResNetRecipe:
 
 def _read(file: Path, spec: Preprocess) -> npt.NDArray[np.float32]:
     try:
-        image = to_rgb(open_image(file.read_bytes(), max_pixels=Limits().image_pixels))
+        pixels = load_pixels(open_image(file.read_bytes(), max_pixels=Limits().image_pixels), spec)
     except (OSError, RequestError) as error:
         raise ExportError(f"{file} cannot be read: {error}") from error
-    return normalise(resize_and_crop(image, spec), spec)
+    return normalise(pixels, spec)
 
 
 RECIPE = ResNetRecipe()

@@ -26,8 +26,9 @@ from torch import nn
 from torchvision.models import ResNet
 
 from resnet_classifier.architecture import Architecture
+from resnet_classifier.images import open_image
 from resnet_classifier.network import build_network
-from resnet_classifier.preprocess import Preprocess, decode_image, normalise, resize_and_crop
+from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 SPEC = Preprocess(resize=32, crop=32, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 PADDING = 4
@@ -48,7 +49,7 @@ def read_images(data: Path, split: str) -> tuple[npt.NDArray[np.uint8], npt.NDAr
         sys.exit(f"{data} holds no {split}/<class>/*.jpg")
     images = np.empty((len(files), SPEC.crop, SPEC.crop, 3), np.uint8)
     for row, (_, _, encoded) in enumerate(files):
-        images[row] = resize_and_crop(decode_image(encoded, max_pixels=MAX_PIXELS), SPEC)
+        images[row] = load_pixels(open_image(encoded, max_pixels=MAX_PIXELS), SPEC)
     labels = np.array([classes.index(label) for label, _, _ in files], np.int64)
     return images, labels, classes
 

@@ -1,45 +1,70 @@
 """KServe's ``Model`` around a task; with ``protocol``'s converters, all that is imported of KServe.
 
 A ``ServedModel`` is a KServe model: KServe's own ``ModelServer`` runs it. This package's server
-runs it too, and takes the shorter way through ``compute``, which skips KServe's decoding.
+runs it too, and takes the shorter way through ``answer``, which skips KServe's decoding.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 import threading
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from kserve import InferRequest, InferResponse, Model
 from kserve.errors import InferenceError
 from kserve.errors import InvalidInput as KServeInvalidInput
+from kserve.model import Model
+from kserve.protocol.infer_type import InferRequest, InferResponse
 
-from modelserve.errors import InvalidInput, NotFound, RequestError, TooLarge, Unavailable
+from modelserve.batching.batcher import Observer
+from modelserve.cache import ResponseCache
+from modelserve.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    RequestError,
+    TooLarge,
+    Unavailable,
+)
+from modelserve.exchange import AnyTask, Exchange, V1Exchange, V2Exchange
+from modelserve.execution import Execution, Timeline
 from modelserve.protocol.kserve_types import from_kserve, to_kserve
-from modelserve.protocol.messages import InferenceRequest, InferenceResponse, TensorSpec
+from modelserve.protocol.messages import TensorSpec
+from modelserve.protocol.rest import encode_response
 from modelserve.settings import ServerSettings, current_revision
-from modelserve.task import Task
 
 logger = logging.getLogger(__name__)
 
-AnyTask = Task[Any, Any, Any]
+AnswerT = TypeVar("AnswerT")
 
 
 class ServedModel(Model):  # type: ignore[misc]
     """A KServe model whose work is a ``Task``.
 
     A subclass says how the task is built; everything else is the same for every model.
+
+    Args:
+        name: of the model.
+        version: in the URL and in metadata.
+        max_queue: calls that may wait for the engine, those being decoded included.
+        window_seconds: the longest wait of the batcher for company.
     """
 
-    def __init__(self, name: str, *, version: str = "1") -> None:
+    def __init__(
+        self, name: str, *, version: str = "1", max_queue: int = 256, window_seconds: float = 0.0
+    ) -> None:
         super().__init__(name)
         self.version = version
-        self._revision = current_revision()
-        self._task: AnyTask | None = None
+        self.revision = current_revision()
+        self._max_queue = max_queue
+        self._window_seconds = window_seconds
+        self._execution: Execution | None = None
         self._loading = threading.Lock()
+        self.observe: Observer | None = None
+        self.cache: ResponseCache | None = None
 
     @abstractmethod
     def build_task(self) -> AnyTask:
@@ -50,15 +75,32 @@ class ServedModel(Model):  # type: ignore[misc]
         """
 
     def load(self) -> bool:
-        """Load the model, or load it again, and take calls.
+        """Load the model, or load it again, warm it up, and take calls.
 
         The old weights serve until then, and calls that are in them end with them.
         """
         with self._loading:
-            task = self._task = self.build_task()
+            task = self.build_task()
+            self._warm_up(task)
+            execution = Execution(
+                task, name=self.name, window_seconds=self._window_seconds, observe=self.observe
+            )
+            self._replace(execution)
             self.ready = True
         logger.info("loaded model %s, %s", self.name, task.digest)
         return True
+
+    def _warm_up(self, task: AnyTask) -> None:
+        """Take one call through all that is slow the first time."""
+        request = task.sample()
+        exchange = V2Exchange(lambda: request, encode_response, version=self.version, revision=self.revision)
+        call = exchange.decode(task)
+        exchange.encode(task, task.run(call.items), call)
+
+    def _replace(self, execution: Execution | None) -> None:
+        before, self._execution = self._execution, execution
+        if before is not None:
+            before.batcher.close()
 
     def start(self) -> None:
         """Load the model if that has not happened; KServe's server calls this before it serves."""
@@ -69,7 +111,7 @@ class ServedModel(Model):  # type: ignore[misc]
         """Take no more calls; the weights are freed when those in progress are answered."""
         with self._loading:
             self.ready = False
-            self._task = None
+            self._replace(None)
 
     @property
     def task(self) -> AnyTask:
@@ -78,29 +120,60 @@ class ServedModel(Model):  # type: ignore[misc]
         Raises:
             Unavailable: the model is not loaded.
         """
-        task = self._task
-        if task is None:
-            raise Unavailable(f"model {self.name} is not loaded; load it, or try again when it is")
-        return task
+        return self._loaded().task
 
-    def compute(self, request: InferenceRequest) -> InferenceResponse:
-        """Answer one V2 call; blocks, and may be called from several threads."""
-        task = self.task
-        call = task.decode(request)
-        outputs = task.encode(task.run(call.items), call, request)
-        return InferenceResponse(
-            model_name=self.name,
-            model_version=self.version,
-            id=request.id,
-            outputs=outputs,
-            parameters={"revision": self._revision, "model_digest": task.digest},
+    @property
+    def waiting(self) -> int:
+        """Calls that are accepted and of which nothing is computed yet."""
+        execution = self._execution
+        return 0 if execution is None else execution.batcher.waiting
+
+    def admit(self) -> None:
+        """Refuse a call that would wait behind a full queue, before its body is read.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        execution = self._execution
+        if execution is not None and execution.batcher.waiting >= self._max_queue:
+            seconds = min(60, max(1, math.ceil(execution.batcher.expected_wait_seconds)))
+            raise Overloaded(
+                f"the queue is full with {self._max_queue} calls; try again after {seconds} s",
+                retry_after_seconds=seconds,
+            )
+
+    async def answer(
+        self,
+        exchange: Exchange[AnswerT],
+        *,
+        timeline: Timeline | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AnswerT:
+        """Answer one call, computed together with others that are there.
+
+        Args:
+            exchange: the call.
+            timeline: is filled in with what became of it.
+            timeout_seconds: what is left until the caller's deadline; None where there is none.
+
+        Raises:
+            RequestError: whatever the caller has to be told.
+        """
+        if timeout_seconds is not None and timeout_seconds <= 0:
+            raise DeadlineExceeded("the caller's deadline had passed when the call arrived")
+        self.admit()
+        execution = self._loaded()
+        while not execution.batcher.enter():  # it was replaced a moment ago
+            execution = self._loaded()
+        return await execution.answer(
+            exchange, timeline or Timeline(), timeout_seconds=timeout_seconds, cache=self.cache
         )
 
-    def compute_v1(self, instances: list[Any]) -> list[Any]:
-        """Answer one V1 call with a prediction for each instance; blocks, as ``compute`` does."""
-        task = self.task
-        call = task.decode_v1(instances)
-        return task.encode_v1(task.run(call.items), call)
+    def _loaded(self) -> Execution:
+        execution = self._execution
+        if execution is None:
+            raise Unavailable(f"model {self.name} is not loaded; load it, or try again when it is")
+        return execution
 
     async def predict(
         self,
@@ -111,12 +184,20 @@ class ServedModel(Model):  # type: ignore[misc]
         """Answer a call that KServe's own server has decoded, off its event loop."""
         try:
             if isinstance(payload, InferRequest):
-                request = from_kserve(payload)
-                return to_kserve(await asyncio.to_thread(self.compute, request), request)
+                return await self.answer(
+                    V2Exchange(
+                        lambda: from_kserve(payload),
+                        to_kserve,
+                        version=self.version,
+                        revision=self.revision,
+                    )
+                )
             instances = payload.get("instances", payload.get("inputs"))
             if not isinstance(instances, list):
                 raise InvalidInput('the body must be {"instances": [...]}')
-            return {"predictions": await asyncio.to_thread(self.compute_v1, instances)}
+            return await self.answer(
+                V1Exchange(lambda: instances, lambda predictions: {"predictions": predictions})
+            )
         except (InvalidInput, TooLarge, NotFound) as error:
             raise KServeInvalidInput(str(error)) from error
         except RequestError as error:
@@ -124,11 +205,13 @@ class ServedModel(Model):  # type: ignore[misc]
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """The inputs, in the form of V2 metadata; empty while the model is not loaded."""
-        return [] if self._task is None else describe(self._task.inputs)
+        execution = self._execution
+        return [] if execution is None else describe(execution.task.inputs)
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """The outputs, in the form of V2 metadata; empty while the model is not loaded."""
-        return [] if self._task is None else describe(self._task.outputs)
+        execution = self._execution
+        return [] if execution is None else describe(execution.task.outputs)
 
 
 class FolderModel(ServedModel):
@@ -142,7 +225,12 @@ class FolderModel(ServedModel):
     """
 
     def __init__(self, name: str, model_dir: Path, settings: ServerSettings, *, version: str = "1") -> None:
-        super().__init__(name, version=version)
+        super().__init__(
+            name,
+            version=version,
+            max_queue=settings.max_queue,
+            window_seconds=settings.batch_window_ms / 1000,
+        )
         self.model_dir = model_dir
         self.settings = settings
 

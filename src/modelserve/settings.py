@@ -62,8 +62,27 @@ class ServerSettings(BaseSettings):
         50_000_000, ge=1, description="Most pixels of an image, read from its header before it is decoded."
     )
     max_queue: int = Field(
-        256, ge=0, description="Most calls that wait for the engine; a further one is answered 429."
+        256, ge=1, description="Most calls that wait for a model's engine; a further one is answered 429."
     )
+    batch_window_ms: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="Longest wait of a batch for calls that are being decoded; a lone call never waits.",
+    )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Time after SIGTERM in which calls are still taken while readiness has fallen, for "
+        "proxies that have not noticed yet.",
+    )
+    cache_url: str | None = Field(
+        None,
+        description="Keep results: memory:// in the process, or redis://HOST:PORT/DB. A URL with a password "
+        "belongs in the variable, as flags are seen by everyone.",
+    )
+    cache_max_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Most bytes of the cache in the process.")
+    cache_ttl_seconds: int = Field(3600, ge=1, description="How long a result is kept.")
     grace_seconds: int = Field(
         30, ge=0, description="Time for calls in progress to end after SIGTERM or Ctrl-C."
     )

@@ -35,6 +35,8 @@ LIMITS = Limits(batch=4, text_bytes=1_000_000)
 class NeighbourEngine:
     """Labels a piece by its own id and those beside it, so that a cut context changes the answer."""
 
+    is_accelerated = False
+
     name = "neighbours"
 
     def __init__(self) -> None:
@@ -55,6 +57,7 @@ class TorchModel:
     """The reference model itself, behind the engine's protocol."""
 
     name = "reference"
+    is_accelerated = False
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.model = model

@@ -18,27 +18,32 @@ import pytest
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
+from modelserve.batching.planner import BatchPolicy, Unit
+from modelserve.exchange import AnyTask
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
-from modelserve.serving import AnyTask, ServedModel
-from modelserve.task import Call
+from modelserve.serving import ServedModel
+from modelserve.task import Call, Prepared, Task
 
 BODY = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1], "data": [1]}]}
 PATH = "/v2/models/gate/infer"
 
 
-class GateTask:
-    """Answers when its gate is opened."""
+class GateTask(Task[int, int, int, int, None]):
+    """Answers one item at a time, when its gate is opened."""
 
     inputs = (TensorSpec("x", "INT32", (-1,)),)
     outputs = (TensorSpec("x", "INT32", (-1,)),)
     digest = "sha256:0"
+    fingerprint = "gate"
+    policy = BatchPolicy(budget=1)
 
     def __init__(self, gate: threading.Event, fails: bool) -> None:
         self._gate = gate
         self._fails = fails
+        self.prepared = 0
 
     def decode(self, request: InferenceRequest) -> Call[int, None]:
         return Call([1], None)
@@ -46,11 +51,15 @@ class GateTask:
     def decode_v1(self, instances: Sequence[Any]) -> Call[int, None]:
         return Call([1] * len(instances), None)
 
-    def run(self, items: Sequence[int]) -> list[int]:
+    def prepare(self, items: Sequence[int]) -> list[Prepared[int, int, int]]:
+        self.prepared += 1
+        return [Prepared((Unit(item, 1),), lambda outputs: outputs[0]) for item in items]
+
+    def compute(self, batch: Sequence[int]) -> Sequence[int]:
         if self._fails:
             raise ZeroDivisionError("a fault of the server with a secret in it")
         assert self._gate.wait(30)
-        return list(items)
+        return batch
 
     def encode(
         self, results: Sequence[int], call: Call[int, None], request: InferenceRequest
@@ -60,17 +69,42 @@ class GateTask:
     def encode_v1(self, results: Sequence[int], call: Call[int, None]) -> list[int]:
         return list(results)
 
+    def sample(self) -> InferenceRequest:
+        return InferenceRequest("gate", ())
+
+    def predictions(self, results: Sequence[int]) -> tuple[list[str], list[float]]:
+        return [], []
+
+    def item_bytes(self, item: int) -> bytes:
+        return bytes([item])
+
+    def pack(self, result: int) -> bytes:
+        return bytes([result])
+
+    def unpack(self, packed: bytes) -> int:
+        return packed[0]
+
 
 class GateModel(ServedModel):
     """A model that is as slow as the test wants."""
 
     def __init__(self, *, fails: bool = False) -> None:
-        super().__init__("gate")
+        super().__init__("gate", max_queue=1)
         self.gate = threading.Event()
         self._fails = fails
 
     def build_task(self) -> AnyTask:
         return GateTask(self.gate, self._fails)
+
+    @property
+    def gate_calls(self) -> int:
+        """Calls that have been decoded."""
+        task = self.task
+        assert isinstance(task, GateTask)
+        return task.prepared
+
+    def _warm_up(self, task: AnyTask) -> None:
+        """Not before the gate is opened."""
 
 
 class Servers:
@@ -92,16 +126,21 @@ class Servers:
 
     async def fill(self) -> list[asyncio.Task[httpx.Response]]:
         """Two calls: one is computed, one waits."""
-        calls = [asyncio.create_task(self.rest.post(PATH, json=BODY)) for _ in range(2)]
-        while self.plane.waiting < 1:
+        return [await self.begin(), await self.begin(waiting=1)]
+
+    async def begin(self, *, waiting: int = 0) -> asyncio.Task[httpx.Response]:
+        """A call that is in the engine, or in the queue, when this returns."""
+        before = self.model.gate_calls
+        call = asyncio.create_task(self.rest.post(PATH, json=BODY))
+        while self.model.gate_calls == before or self.plane.waiting != waiting:
             await asyncio.sleep(0.01)
-        return calls
+        return call
 
 
 @asynccontextmanager
 async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
     model = GateModel(fails=fails)
-    plane = DataPlane([model], revision="r1", places=1, max_queue=1)
+    plane = DataPlane([model], revision="r1")
     await plane.load("gate")
     server = build_server(plane, max_body_bytes=10_000)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -111,7 +150,7 @@ async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
         yield Servers(model, plane, rest, port)
         model.gate.set()
     await server.stop(None)
-    plane.close()
+    await plane.close()
 
 
 async def test_a_full_queue_is_429_and_what_was_accepted_is_answered() -> None:
@@ -132,8 +171,7 @@ async def test_a_full_queue_is_429_and_what_was_accepted_is_answered() -> None:
 
 async def test_a_deadline_that_passes_in_the_queue_is_504() -> None:
     async with running() as servers:
-        computing = asyncio.create_task(servers.rest.post(PATH, json=BODY))
-        await asyncio.sleep(0.05)
+        computing = await servers.begin()
         late = await servers.rest.post(PATH, json=BODY, headers={"X-Request-Timeout-Ms": "50"})
         assert late.status_code == 504
         assert "deadline" in late.json()["error"]

@@ -107,7 +107,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
         centred = features - features.mean(0)
         directions = torch.linalg.svd(centred, full_matrices=False).Vh[:3]
         state = network.state_dict()
-        state["fc.weight"] = (directions * 20 / centred.std()).contiguous()
+        state["fc.weight"] = (directions * 8 / centred.std()).contiguous()
         state["fc.bias"] = -(state["fc.weight"] @ features.mean(0))
     save_file(state, folder / "model.safetensors")
     return folder

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
-from resnet_classifier.images import open_image, to_rgb
+from resnet_classifier.images import EncodedImage, decode_image, open_image
 
 LIMIT = 1_000_000
 
@@ -37,9 +37,11 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def decode(data: bytes) -> npt.NDArray[np.uint8]:
-    image = to_rgb(open_image(data, max_pixels=LIMIT))
-    assert image.mode == "RGB"
-    return np.asarray(image)
+    """All pixels of an image, upright; no JPEG is reduced, as none has this many pixels to a side."""
+    decoded = decode_image(open_image(data, max_pixels=LIMIT), least_side=LIMIT)
+    assert (decoded.width, decoded.height) == decoded.pixels.size
+    assert decoded.pixels.mode in {"L", "RGB", "RGBA"}
+    return decoded.turn.apply(np.asarray(decoded.pixels.convert("RGB")))
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -86,6 +88,11 @@ PLAIN = {
 def test_pixels_are_those_of_pillow(data: bytes) -> None:
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     np.testing.assert_array_equal(decode(data), expected)
+
+
+@pytest.mark.parametrize("name", ["grey jpeg", "grey png", "one-bit png", "grey and alpha png"])
+def test_grey_stays_grey(name: str) -> None:
+    assert decode_image(open_image(PLAIN[name], max_pixels=LIMIT), least_side=1).pixels.mode == "L"
 
 
 def test_a_palette_with_alpha_keeps_its_colours() -> None:
@@ -208,7 +215,47 @@ def test_a_webp_bomb_is_refused_by_its_header() -> None:
 
 def test_the_limit_itself_is_accepted() -> None:
     data = encoded(Image.new("RGB", (1000, 1000)), "PNG")
-    assert open_image(data, max_pixels=LIMIT).size == (1000, 1000)
+    assert open_image(data, max_pixels=LIMIT) == EncodedImage(data, 1000, 1000)
+
+
+def test_the_size_is_that_before_turning() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = open_image(encoded(RGB, "JPEG", exif=exif), max_pixels=LIMIT)
+    assert (image.width, image.height) == RGB.size
+
+
+@pytest.mark.parametrize(
+    ("least_side", "size", "covered"),
+    [
+        (202, (1001, 403), (1001, 403)),
+        (201, (501, 202), (500.5, 201.5)),
+        (100, (251, 101), (250.25, 100.75)),
+        (1, (126, 51), (125.125, 50.375)),
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_is_reduced(
+    mode: str, least_side: int, size: tuple[int, int], covered: tuple[float, float]
+) -> None:
+    data = encoded(Image.new("RGB", (1001, 403), (200, 100, 50)).convert(mode), "JPEG", quality=95)
+    decoded = decode_image(open_image(data, max_pixels=LIMIT), least_side=least_side)
+    assert decoded.pixels.size == size
+    assert (decoded.width, decoded.height) == covered
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_other_formats_are_not_reduced(kind: str) -> None:
+    data = encoded(Image.new("RGB", (1001, 403)), kind)
+    decoded = decode_image(open_image(data, max_pixels=LIMIT), least_side=1)
+    assert decoded.pixels.size == (decoded.width, decoded.height) == (1001, 403)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_jpeg_that_is_cut_off_is_refused(progressive: bool) -> None:
+    data = encoded(Image.fromarray(noise(900, 900)), "JPEG", quality=95, progressive=progressive)
+    with pytest.raises(InvalidInput, match=r"^the image is cut off or corrupt; an"):
+        decode_image(open_image(data[: len(data) * 9 // 10], max_pixels=LIMIT), least_side=100)
 
 
 def test_an_image_without_pixels_is_refused() -> None:

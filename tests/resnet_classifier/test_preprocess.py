@@ -3,24 +3,31 @@ from __future__ import annotations
 import io
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision import transforms
 
 from modelserve.errors import ModelLoadError
-from resnet_classifier.preprocess import Preprocess, decode_image, normalise, resize_and_crop
+from resnet_classifier.images import UPRIGHT, DecodedImage, Turn, open_image
+from resnet_classifier.preprocess import Preprocess, load_pixels, normalise, resize_and_crop
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
     values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     return Image.fromarray(values)
+
+
+def decoded(image: Image.Image, turn: Turn = UPRIGHT) -> DecodedImage:
+    return DecodedImage(image, *image.size, turn)
 
 
 def reference(image: Image.Image, spec: Preprocess) -> torch.Tensor:
@@ -37,6 +44,21 @@ def reference(image: Image.Image, spec: Preprocess) -> torch.Tensor:
     return tensor
 
 
+def difference(pixels: npt.NDArray[np.uint8], image: Image.Image, spec: Preprocess) -> npt.NDArray[np.int64]:
+    """By how much pixels differ from torchvision's.
+
+    Pillow resizes rows and columns one after the other and rounds in between; since Pillow 12 it
+    chooses the order by the sizes, of which ours is not torchvision's. Of both orders, the nearer counts.
+    """
+    resize = transforms.Resize(spec.resize, transforms.InterpolationMode(spec.interpolation))
+    cut, whole = transforms.CenterCrop(spec.crop), resize(image)
+    resample = Image.Resampling[spec.interpolation.upper()]
+    steps = [(whole.width, image.height), (image.width, whole.height)]
+    orders = [whole, *(image.resize(step, resample).resize(whole.size, resample) for step in steps)]
+    found = [np.abs(pixels - np.asarray(cut(order), np.int64)) for order in orders]
+    return min(found, key=lambda values: float(values.mean()))
+
+
 SPECS = [
     Preprocess(),
     Preprocess(resize=232),
@@ -47,22 +69,55 @@ SPECS = [
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(SPECS), st.integers(1, 400), st.integers(1, 400), st.integers(0, 99))
-def test_tensors_are_those_of_torchvision(spec: Preprocess, height: int, width: int, seed: int) -> None:
-    if max(height, width) > 64 * min(height, width):
+@given(
+    st.sampled_from(SPECS),
+    st.sampled_from(["bilinear", "bicubic"]),
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.integers(0, 99),
+)
+def test_pixels_are_those_of_torchvision_but_for_rounding(
+    spec: Preprocess, interpolation: str, height: int, width: int, seed: int
+) -> None:
+    if max(height, width) > 40 * min(height, width):
         height = width = max(height, width)
+    spec = replace(spec, interpolation=interpolation)
     image = noise(height, width, seed)
-    tensor = normalise(resize_and_crop(image, spec), spec)
+    found = difference(resize_and_crop(decoded(image), spec), image, spec)
+    assert found.max() <= 2  # a value that was rounded twice
+    assert (found == 2).mean() < 0.001
+
+
+@pytest.mark.parametrize("size", [(75, 100), (300, 200), (375, 500), (500, 400), (256, 300)])
+@pytest.mark.parametrize("spec", SPECS[:2])
+def test_tensors_are_those_of_torchvision_but_for_rounding(spec: Preprocess, size: tuple[int, int]) -> None:
+    image = noise(*size)
+    tensor = normalise(resize_and_crop(decoded(image), spec), spec)
     assert tensor.dtype == np.float32
     assert tensor.flags.c_contiguous
-    np.testing.assert_allclose(tensor, reference(image, spec).numpy(), rtol=0, atol=1e-6)
+    level = 1 / (255 * min(spec.std))
+    found = np.abs(tensor - reference(image, spec).numpy())
+    assert found.max() <= 2 * level + 1e-6
+    assert (found > level + 1e-6).mean() < 0.0001
+    assert (found > 1e-6).mean() < (0.03 if size[1] >= size[0] else 0.3)  # the order is another
 
 
-@pytest.mark.parametrize("size", [(1, 1), (10, 640), (640, 10), (1, 64), (224, 224), (256, 257), (1984, 31)])
-def test_odd_shapes_are_those_of_torchvision(size: tuple[int, int]) -> None:
-    spec, image = Preprocess(), noise(*size)
-    tensor = normalise(resize_and_crop(image, spec), spec)
-    np.testing.assert_allclose(tensor, reference(image, spec).numpy(), rtol=0, atol=1e-6)
+@pytest.mark.parametrize(
+    "size", [(1, 1), (10, 640), (640, 10), (1, 64), (224, 224), (256, 257), (1984, 31), (1, 65), (3000, 2)]
+)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_odd_shapes_are_those_of_torchvision(size: tuple[int, int], interpolation: str) -> None:
+    spec, image = Preprocess(interpolation=interpolation), noise(*size)
+    found = difference(resize_and_crop(decoded(image), spec), image, spec)
+    assert found.max() <= 1
+    assert (found > 0).mean() < 0.01
+
+
+def test_pixels_that_are_not_resized_are_those_of_the_image() -> None:
+    image = noise(256, 300)
+    np.testing.assert_array_equal(
+        resize_and_crop(decoded(image), Preprocess()), np.asarray(image)[16:240, 38:262]
+    )
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -73,30 +128,57 @@ def test_every_value_of_a_pixel_is_normalised_as_torchvision_does(spec: Preproce
     assert normalise(pixels[None, None], spec).shape == (1, 1, 3, 16, 16)
 
 
-@pytest.mark.parametrize("size", [(3, 900), (900, 3)])
-def test_a_strip_is_resized_without_its_far_ends(size: tuple[int, int]) -> None:
-    spec = Preprocess(resize=32, crop=32)
-    height, width = size
-    long = np.linspace(0, 255, max(size))[:, None, None] + np.zeros((1, min(size), 3))
-    values = (long if height > width else long.transpose(1, 0, 2)).astype(np.uint8)
-    expected = np.asarray(transforms.CenterCrop(32)(transforms.Resize(32)(Image.fromarray(values))))
-    assert np.abs(resize_and_crop(Image.fromarray(values), spec).astype(int) - expected).max() <= 1
+def test_pixels_are_normalised_into_a_row_of_a_batch() -> None:
+    spec, pixels = Preprocess(), np.asarray(noise(5, 7))
+    batch = np.full((3, 3, 5, 7), 9, np.float32)
+    assert np.shares_memory(normalise(pixels, spec, out=batch[1]), batch)
+    np.testing.assert_array_equal(batch[1], normalise(pixels, spec))
+    np.testing.assert_array_equal(batch[[0, 2]], 9)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(50, 77), (77, 50), (3, 900)])
+def test_an_image_that_lies_on_its_side_is_cut_as_if_upright(orientation: int, size: tuple[int, int]) -> None:
+    spec = Preprocess(resize=33, crop=32)  # a rest of one pixel, which is cut off at one end
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    noise(*size).save(file, "PNG", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(file))
+    pixels = load_pixels(open_image(file.getvalue(), max_pixels=10_000), spec)
+    assert difference(pixels, upright, spec).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "LA", "P", "CMYK", "1"])
+def test_other_modes_answer_as_their_conversion_to_rgb_does(mode: str) -> None:
+    image = noise(90, 120)
+    if mode == "RGBA":
+        image.putalpha(noise(90, 120, seed=1).getchannel(0))
+    else:
+        image = image.convert(mode)
+    file = io.BytesIO()
+    image.save(file, "JPEG" if mode == "CMYK" else "PNG", quality=90)
+    expected = resize_and_crop(decoded(Image.open(file).convert("RGB")), Preprocess())
+    pixels = load_pixels(open_image(file.getvalue(), max_pixels=100_000), Preprocess())
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("size", [(10_000_000, 3), (3, 10_000_000)])
+def test_the_centre_of_a_strip_is_that_of_a_shorter_one(size: tuple[int, int]) -> None:
+    spec, centre = Preprocess(), noise(min(size[0], 700), min(size[1], 700))
+    strip = Image.new("RGB", (size[1], size[0]))
+    strip.paste(centre, ((strip.width - centre.width) // 2, (strip.height - centre.height) // 2))
+    assert difference(resize_and_crop(decoded(strip), spec), centre, spec).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 10_000_000), (10_000_000, 1)])
 def test_a_long_strip_takes_no_memory(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, (1, 2, 3))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cropped = resize_and_crop(image, Preprocess())
+    cropped = resize_and_crop(decoded(image), Preprocess())
     grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mib < 100  # resized as a whole it would take 1.8 TiB
     np.testing.assert_array_equal(cropped, np.full((224, 224, 3), (1, 2, 3)))
-
-
-def test_decode_image_opens_and_decodes() -> None:
-    file = io.BytesIO()
-    noise(5, 7).save(file, "PNG")
-    np.testing.assert_array_equal(decode_image(file.getvalue(), max_pixels=35), noise(5, 7))
 
 
 def test_a_folder_without_the_file_is_torchvision_s_imagenet(tmp_path: Path) -> None:

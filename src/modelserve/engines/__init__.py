@@ -18,7 +18,12 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What computes, for logs and metadata: ``onnxruntime`` or ``torch``."""
+        """What computes, and in which precision where that is not fp32: ``onnxruntime``, ``torch-bf16``."""
+        ...
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether a larger batch takes hardly longer, as on a GPU."""
         ...
 
     def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:

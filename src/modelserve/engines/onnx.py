@@ -25,6 +25,7 @@ class OnnxEngine:
     """
 
     name = "onnxruntime"
+    is_accelerated = False
 
     def __init__(self, model: Path | bytes, *, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()

@@ -49,8 +49,6 @@ class TorchEngine:
         ModelLoadError: the device or the precision is unknown or not there.
     """
 
-    name = "torch"
-
     def __init__(
         self,
         module: nn.Module,
@@ -75,9 +73,19 @@ class TorchEngine:
             self._lower(self._module, samples)
 
     @property
+    def name(self) -> str:
+        """``torch``, with the precision where it is not fp32: ``torch-bf16``."""
+        return "torch" if self._dtype is torch.float32 else f"torch-{self.precision}"
+
+    @property
     def precision(self) -> str:
         """The precision that serves: fp32, bf16 or fp16."""
         return next(name for name, dtype in PRECISIONS.items() if dtype is self._dtype)
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether it computes on CUDA."""
+        return self._device.type == "cuda"
 
     @property
     def device(self) -> str:

@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from kserve import InferInput, InferOutput, InferRequest, InferResponse
 from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
-from kserve.protocol.infer_type import RequestedOutput
+from kserve.protocol.infer_type import (
+    InferInput,
+    InferOutput,
+    InferRequest,
+    InferResponse,
+    RequestedOutput,
+)
 
 from modelserve.protocol.binary import decode_raw
 from modelserve.protocol.checks import check_inputs, check_parameters, requested_output

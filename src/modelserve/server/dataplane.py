@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import modelserve
-from modelserve.errors import ModelLoadError, NotFound, RequestError, Unavailable
-from modelserve.server.admission import Admission
+from modelserve.cache import ResponseCache
+from modelserve.errors import ModelLoadError, NotFound, Unavailable
 from modelserve.server.metrics import Metrics
 from modelserve.server.statistics import ModelStatistics
 from modelserve.serving import ServedModel, describe
+from modelserve.telemetry import Tracing, configure_tracing
 
 logger = logging.getLogger(__name__)
-
-ResultT = TypeVar("ResultT")
 
 EXTENSIONS = ("binary_tensor_data", "model_repository", "statistics")
 
@@ -30,23 +28,35 @@ class DataPlane:
     Args:
         models: the models to serve; they need not be loaded yet.
         revision: the revision that metrics are labelled with.
-        places: calls that are computed at once, each on a thread of its own.
-        max_queue: calls that wait for a place.
+        cache: of results, or None.
+        tracing: of calls; by default what the environment asks for.
     """
 
     def __init__(
-        self, models: Sequence[ServedModel], *, revision: str, places: int = 2, max_queue: int = 256
+        self,
+        models: Sequence[ServedModel],
+        *,
+        revision: str,
+        cache: ResponseCache | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._models = {model.name: model for model in models}
         self._statistics = {model.name: ModelStatistics() for model in models}
-        self._admission = Admission(places=places, max_queue=max_queue)
-        self._threads = ThreadPoolExecutor(places, thread_name_prefix="compute")
         self._loaders = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._cache = cache
         self.revision = revision
+        self.tracing = tracing or configure_tracing(service_name="modelserve", revision=revision)
         self.metrics = Metrics(revision, queue_depth=lambda: self.waiting)
+        self.leaving = False
         self.draining = False
-        for name in self._models:
+        for name, model in self._models.items():
             self.metrics.loaded(model=name, is_loaded=False)
+            model.observe = partial(self._computed, name)
+            model.cache = cache
+
+    def _computed(self, name: str, seconds: float, batch_size: int) -> None:
+        self.metrics.computed(model=name, seconds=seconds, batch_size=batch_size)
+        self._statistics[name].computed()
 
     # Models and their state
 
@@ -70,17 +80,17 @@ class DataPlane:
 
     @property
     def ready(self) -> bool:
-        """Whether every model takes calls and the server is not draining."""
-        return not self.draining and all(model.ready for model in self._models.values())
+        """Whether every model takes calls and the server is not about to end."""
+        return not (self.leaving or self.draining) and all(model.ready for model in self._models.values())
 
     def model_ready(self, name: str, version: str | None = None) -> bool:
         """Whether that model takes calls."""
-        return bool(self.model(name, version).ready) and not self.draining
+        return bool(self.model(name, version).ready) and not (self.leaving or self.draining)
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for a place."""
-        return self._admission.waiting
+        """Calls that are accepted and of which nothing is computed yet."""
+        return sum(model.waiting for model in self._models.values())
 
     def server_metadata(self) -> dict[str, Any]:
         """Name, version and extensions of the server."""
@@ -142,64 +152,36 @@ class DataPlane:
 
     # Calls
 
-    async def call(
-        self,
-        name: str,
-        version: str | None,
-        work: Callable[[ServedModel], ResultT],
-        *,
-        protocol: str,
-        size: int,
-        timeout_seconds: float | None,
-    ) -> ResultT:
-        """Do a call's work on a thread, when there is a place, and account for it.
-
-        Args:
-            name: the model.
-            version: its version, or None or empty for the one it has.
-            work: decodes, computes and encodes; it may block.
-            protocol: the metrics' label: ``v1``, ``v2`` or ``grpc``.
-            size: bytes of the call's body.
-            timeout_seconds: what is left until the caller's deadline; None where there is none.
+    def admit(self, name: str, version: str | None = None) -> ServedModel:
+        """The model for a call that may be taken now.
 
         Raises:
-            RequestError: whatever the caller has to be told.
+            NotFound: there is no such model.
+            Unavailable: the server is draining.
+            Overloaded: the model's queue is full.
         """
-        began = time.perf_counter()
-        outcome = "internal"
-        try:
-            model = self.model(name, version)
-            if self.draining:
-                raise Unavailable("the server is draining; send the call to another replica")
-            async with self._admission.place(timeout_seconds):
-                self._statistics[name].queue.add(time.perf_counter() - began)
-                loop = asyncio.get_running_loop()
-                result = await loop.run_in_executor(self._threads, partial(work, model))
-            outcome = "ok"
-            return result
-        except RequestError as error:
-            outcome = _snake_case(type(error).__name__)
-            raise
-        finally:
-            self._account(name, protocol, outcome, time.perf_counter() - began, size)
+        model = self.model(name, version)
+        if self.draining:
+            raise Unavailable("the server is draining; send the call to another replica")
+        model.admit()
+        return model
 
-    def _account(self, name: str, protocol: str, outcome: str, seconds: float, size: int) -> None:
-        known = name if name in self._models else ""
-        self.metrics.answered(model=known, protocol=protocol, outcome=outcome, seconds=seconds, size=size)
-        if known:
-            self._statistics[name].record(succeeded=outcome == "ok", seconds=seconds)
-        logger.debug(
-            "answered",
-            extra={"model": name, "protocol": protocol, "outcome": outcome, "seconds": seconds},
-        )
+    def has(self, name: str) -> bool:
+        """Whether there is a model of that name; others make no series in the metrics."""
+        return name in self._models
 
-    def close(self) -> None:
+    def answered(self, name: str, *, succeeded: bool, seconds: float, queue_seconds: float | None) -> None:
+        """Count a call in its model's statistics."""
+        statistics = self._statistics[name]
+        statistics.record(succeeded=succeeded, seconds=seconds)
+        if queue_seconds is not None:
+            statistics.queue.add(queue_seconds)
+
+    async def close(self) -> None:
         """Free every model and thread; no call may be in progress."""
         for model in self._models.values():
             model.stop()
-        self._threads.shutdown()
         self._loaders.shutdown()
-
-
-def _snake_case(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+        if self._cache is not None:
+            await self._cache.close()
+        await asyncio.to_thread(self.tracing.shutdown, timeout_seconds=5)

@@ -15,9 +15,12 @@ from google.protobuf.message import DecodeError, Message
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
+from modelserve.exchange import V2Exchange
 from modelserve.protocol.grpc import decode_request, encode_response
+from modelserve.protocol.messages import InferenceRequest, InferenceResponse
+from modelserve.server.calls import account
 from modelserve.server.dataplane import DataPlane
-from modelserve.serving import ServedModel
+from modelserve.telemetry.conventions import grpc_call
 
 logger = logging.getLogger(__name__)
 
@@ -118,25 +121,29 @@ class _Servicer:
         return _dump(pb.RepositoryModelUnloadResponse(model_name=name, isUnloaded=True))
 
     async def infer(self, data: bytes, context: Context) -> bytes:
+        message = self._read(data)
+        name, version = message.model_name, message.model_version
+
+        def write(response: InferenceResponse, request: InferenceRequest) -> bytes:
+            raw = len(message.raw_input_contents) > 0
+            return _dump(encode_response(response, request_was_raw=raw))
+
+        carrier = context.invocation_metadata() or ()
+        span = grpc_call(method=f"{SERVICE}/ModelInfer", model=name)
+        with account(self._plane, name=name, protocol="grpc", span=span, carrier=carrier) as call:
+            call.size = len(data)
+            model = self._plane.admit(name, version)
+            exchange = V2Exchange(
+                lambda: decode_request(message), write, version=model.version, revision=self._plane.revision
+            )
+            return await call.answer(model, exchange, timeout_seconds=context.time_remaining())
+
+    def _read(self, data: bytes) -> pb.ModelInferRequest:
         if len(data) > self._max_body_bytes:
             raise TooLarge(
                 f"the message has {len(data)} bytes; at most {self._max_body_bytes} bytes are accepted"
             )
-        message = _parse(pb.ModelInferRequest, data)
-
-        def work(model: ServedModel) -> bytes:
-            request = decode_request(message)
-            raw = len(message.raw_input_contents) > 0
-            return _dump(encode_response(model.compute(request), request_was_raw=raw))
-
-        return await self._plane.call(
-            message.model_name,
-            message.model_version,
-            work,
-            protocol="grpc",
-            size=len(data),
-            timeout_seconds=context.time_remaining(),
-        )
+        return _parse(pb.ModelInferRequest, data)
 
 
 def _dump(message: Message) -> bytes:

@@ -68,6 +68,9 @@ def run_server(
     )
     # KServe parses sys.argv when it is imported, and these flags are not for it.
     sys.argv = sys.argv[:1]
+    from modelserve.light_kserve import import_model
+
+    import_model()
     import uvloop
 
     from modelserve.server.runner import Ports, serve

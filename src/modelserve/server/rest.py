@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 
 import modelserve
@@ -45,9 +44,9 @@ def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
         return reply({"status": "alive"})
 
     @app.get("/metrics", include_in_schema=False)
-    async def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(plane.metrics.registry), media_type=content_type)
+    def metrics(request: Request) -> Response:  # on a thread: with several workers it reads files
+        body, content_type = plane.metrics.expose(request.headers.get("accept", ""))
+        return Response(body, media_type=content_type)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

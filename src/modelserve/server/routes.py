@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 
 from modelserve.errors import InvalidInput
+from modelserve.exchange import Exchange
+from modelserve.server.body import read_body
+from modelserve.server.calls import account
+from modelserve.server.dataplane import DataPlane
+from modelserve.serving import ServedModel
+from modelserve.telemetry.conventions import rest_call
+
+AnswerT = TypeVar("AnswerT")
 
 TIMEOUT_HEADER = "x-request-timeout-ms"
 
@@ -64,3 +74,72 @@ def timeout_seconds(request: Request) -> float | None:
             f"header X-Request-Timeout-Ms is {value[:40]!r}; a positive number of milliseconds is accepted"
         )
     return milliseconds / 1000
+
+
+CLIENT_GONE = 499
+"""What is logged where the caller has gone; nobody receives it. nginx's number."""
+
+
+async def answer(
+    plane: DataPlane,
+    request: Request,
+    make_exchange: Callable[[bytes, ServedModel], Exchange[AnswerT]],
+    *,
+    route: str,
+    protocol: str,
+    max_body_bytes: int,
+    version: str | None = None,
+) -> AnswerT | None:
+    """Answer an inference call over REST.
+
+    Args:
+        plane: has the models.
+        request: names the model in its path, and its body is not read yet: a call that cannot be
+            taken now is refused before.
+        make_exchange: from the body, and the model.
+        route: of the path, for the trace.
+        protocol: ``v1`` or ``v2``.
+        max_body_bytes: the largest body, unpacked.
+        version: of the model.
+
+    Returns:
+        The answer; None where the caller has gone.
+
+    Raises:
+        RequestError: whatever the caller has to be told.
+    """
+    name = request.path_params["model_name"]
+    span = rest_call(method=request.method, route=route, path=request.url.path, model=name, protocol=protocol)
+    try:
+        with account(plane, name=name, protocol=protocol, span=span, carrier=request.headers) as call:
+            model = plane.admit(name, version)
+            timeout = timeout_seconds(request)
+            body = await read_body(request, max_bytes=max_body_bytes)
+            call.size = len(body)
+            exchange = make_exchange(body, model)
+            return await _unless_gone(request, call.answer(model, exchange, timeout_seconds=timeout))
+    except CallerGone:
+        return None
+
+
+class CallerGone(asyncio.CancelledError):
+    """The caller closed the connection before the answer was there."""
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    """Do the work, but give it up when the caller closes the connection."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise CallerGone
+        return working.result()
+    finally:
+        watching.cancel()
+        working.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

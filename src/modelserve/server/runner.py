@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from modelserve.cache import ResponseCache
+from modelserve.cache.opening import open_cache
 from modelserve.errors import ModelServeError, Unavailable
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.grpc import build_server
@@ -49,8 +51,9 @@ async def serve(
     """Serve until SIGTERM or SIGINT.
 
     The ports are open while the models load, so that a probe is told "not ready" and not refused.
-    After the signal readiness falls, calls in progress are answered within ``grace_seconds``, and
-    no new connection is taken.
+    After SIGTERM readiness falls; for ``drain_seconds`` calls are still taken, as proxies need a moment
+    to notice. Then no new connection and no new call is taken, and calls in progress are answered
+    within ``grace_seconds``. SIGINT, a person at a keyboard, skips the moment.
 
     Args:
         models: models that are not loaded yet.
@@ -58,9 +61,9 @@ async def serve(
         on_ready: called once, when every model takes calls.
 
     Raises:
-        StartError: a port is taken, or a model's folder cannot be served.
+        StartError: a port is taken, a model's folder cannot be served, or the cache's URL is none.
     """
-    plane = DataPlane(models, revision=settings.revision, max_queue=settings.max_queue)
+    plane = DataPlane(models, revision=settings.revision, cache=_open_cache(settings))
     listener = _listen(settings.host, settings.http_port)
     grpc_server = build_server(plane, max_body_bytes=settings.max_body_bytes)
     try:
@@ -80,8 +83,16 @@ async def serve(
     )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    drain_seconds = settings.drain_seconds
+
+    def stop(*, at_once: bool) -> None:
+        nonlocal drain_seconds
+        if at_once:
+            drain_seconds = 0.0
+        stopping.set()
+
+    loop.add_signal_handler(signal.SIGTERM, lambda: stop(at_once=False))
+    loop.add_signal_handler(signal.SIGINT, lambda: stop(at_once=True))
     await grpc_server.start()
     rest = asyncio.create_task(rest_server.serve(sockets=[listener]))
     try:
@@ -90,10 +101,23 @@ async def serve(
             await stopping.wait()
     finally:
         logger.info("stopping: calls in progress have %d s to end", settings.grace_seconds)
+        plane.leaving = True
+        await asyncio.sleep(drain_seconds)
         plane.draining = True
         rest_server.should_exit = True
         await asyncio.gather(rest, grpc_server.stop(settings.grace_seconds))
-        plane.close()
+        await plane.close()
+
+
+def _open_cache(settings: ServerSettings) -> ResponseCache | None:
+    if settings.cache_url is None:
+        return None
+    try:
+        return open_cache(
+            settings.cache_url, max_bytes=settings.cache_max_bytes, ttl_seconds=settings.cache_ttl_seconds
+        )
+    except ValueError as error:
+        raise StartError(f"--cache_url: {error}") from error
 
 
 async def _load(plane: DataPlane, stopping: asyncio.Event) -> bool:

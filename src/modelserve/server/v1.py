@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from modelserve.errors import NotFound, Unavailable
+from modelserve.exchange import V1Exchange
 from modelserve.protocol.v1 import decode_instances, encode_predictions
-from modelserve.server.body import read_body
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import INFERENCE_REFUSALS, document, reply, timeout_seconds
+from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document, reply
 from modelserve.serving import ServedModel
 
+PREDICT = "/v1/models/{model_name}:predict"
 REVISION_HEADER = "x-modelserve-revision"
 
 
@@ -27,16 +28,15 @@ def add_v1(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
         "/{model_name}:predict", **document("Predictions", body="Instances", refusals=INFERENCE_REFUSALS)
     )
     async def predict(model_name: str, request: Request) -> Response:
-        timeout = timeout_seconds(request)
-        body = await read_body(request, max_bytes=max_body_bytes)
+        def make(body: bytes, model: ServedModel) -> V1Exchange[bytes]:
+            return V1Exchange(lambda: decode_instances(body), encode_predictions)
 
-        def work(model: ServedModel) -> bytes:
-            return encode_predictions(model.compute_v1(decode_instances(body)))
-
-        answer = await plane.call(
-            model_name, None, work, protocol="v1", size=len(body), timeout_seconds=timeout
+        found = await answer(
+            plane, request, make, route=PREDICT, protocol="v1", max_body_bytes=max_body_bytes
         )
-        return Response(answer, media_type="application/json", headers={REVISION_HEADER: plane.revision})
+        if found is None:
+            return Response(status_code=CLIENT_GONE)
+        return Response(found, media_type="application/json", headers={REVISION_HEADER: plane.revision})
 
     @router.post("/{model_name}:explain", **document("Predictions", body="Instances"))
     async def explain(model_name: str) -> Response:

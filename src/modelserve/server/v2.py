@@ -8,10 +8,11 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from modelserve.errors import InvalidInput, Unavailable
+from modelserve.exchange import V2Exchange
 from modelserve.protocol.rest import EncodedResponse, decode_request, encode_response
 from modelserve.server.body import read_body
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import INFERENCE_REFUSALS, document, reply, timeout_seconds
+from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document, reply
 from modelserve.serving import ServedModel
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -74,25 +75,34 @@ def _add_model(router: APIRouter, plane: DataPlane, path: str, max_body_bytes: i
         ),
     )
     async def infer(model_name: str, request: Request, model_version: str | None = None) -> Response:
-        timeout = timeout_seconds(request)
-        header_length = _header_length(request)
-        body = await read_body(request, max_bytes=max_body_bytes)
-
-        def work(model: ServedModel) -> EncodedResponse:
-            decoded = decode_request(
-                body, model_name=model_name, model_version=model_version, header_length=header_length
+        def make(body: bytes, model: ServedModel) -> V2Exchange[EncodedResponse]:
+            return V2Exchange(
+                lambda: decode_request(
+                    body, model_name=model_name, model_version=model_version, header_length=header_length
+                ),
+                encode_response,
+                version=model.version,
+                revision=plane.revision,
             )
-            return encode_response(model.compute(decoded), decoded)
 
-        answer = await plane.call(
-            model_name, model_version, work, protocol="v2", size=len(body), timeout_seconds=timeout
+        header_length = _header_length(request)
+        found = await answer(
+            plane,
+            request,
+            make,
+            route=f"/v2{path}/infer",
+            protocol="v2",
+            max_body_bytes=max_body_bytes,
+            version=model_version,
         )
-        if answer.header_length is None:
-            return Response(answer.body, media_type="application/json")
+        if found is None:
+            return Response(status_code=CLIENT_GONE)
+        if found.header_length is None:
+            return Response(found.body, media_type="application/json")
         return Response(
-            answer.body,
+            found.body,
             media_type="application/octet-stream",
-            headers={HEADER_LENGTH: str(answer.header_length)},
+            headers={HEADER_LENGTH: str(found.header_length)},
         )
 
 
