@@ -11,7 +11,7 @@ import math
 import threading
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from kserve.errors import InferenceError
 from kserve.errors import InvalidInput as KServeInvalidInput
@@ -128,19 +128,24 @@ class ServedModel(Model):  # type: ignore[misc]
         execution = self._execution
         return 0 if execution is None else execution.batcher.waiting
 
-    def admit(self) -> None:
-        """Refuse a call that would wait behind a full queue, before its body is read.
+    @property
+    def is_full(self) -> bool:
+        """Whether a further call would be refused."""
+        return self.waiting >= self._max_queue
+
+    def refuse(self) -> NoReturn:
+        """Refuse a call because the queue is full.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: always; it says when to try again, by the engine's recent speed.
         """
         execution = self._execution
-        if execution is not None and execution.batcher.waiting >= self._max_queue:
-            seconds = min(60, max(1, math.ceil(execution.batcher.expected_wait_seconds)))
-            raise Overloaded(
-                f"the queue is full with {self._max_queue} calls; try again after {seconds} s",
-                retry_after_seconds=seconds,
-            )
+        expected = 0.0 if execution is None else execution.batcher.expected_wait_seconds
+        seconds = min(60, max(1, math.ceil(expected)))
+        raise Overloaded(
+            f"the queue is full with {self._max_queue} calls; try again after {seconds} s",
+            retry_after_seconds=seconds,
+        )
 
     async def answer(
         self,
@@ -161,7 +166,8 @@ class ServedModel(Model):  # type: ignore[misc]
         """
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise DeadlineExceeded("the caller's deadline had passed when the call arrived")
-        self.admit()
+        if self.is_full:
+            self.refuse()
         execution = self._loaded()
         while not execution.batcher.enter():  # it was replaced a moment ago
             execution = self._loaded()

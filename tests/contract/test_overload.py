@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import ANY
 
 import grpc
 import httpx
@@ -22,6 +23,7 @@ from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.exchange import AnyTask
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
 from modelserve.server.dataplane import DataPlane
+from modelserve.server.front import Front
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
 from modelserve.serving import ServedModel
@@ -145,7 +147,8 @@ async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
     server = build_server(plane, max_body_bytes=10_000)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    transport = httpx.ASGITransport(build_app(plane, max_body_bytes=10_000), raise_app_exceptions=False)
+    app = Front(build_app(plane, max_body_bytes=10_000), plane)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as rest:
         yield Servers(model, plane, rest, port)
         model.gate.set()
@@ -197,6 +200,52 @@ async def test_a_draining_server_is_not_ready_and_refuses_new_calls() -> None:
         assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
         servers.model.gate.set()
         assert [answer.status_code for answer in await asyncio.gather(*accepted)] == [200, 200]
+
+
+async def test_a_server_that_is_about_to_end_answers_and_closes_the_connection() -> None:
+    async with running() as servers:
+        servers.model.gate.set()
+        assert "connection" not in (await servers.rest.post(PATH, json=BODY)).headers
+        servers.plane.leaving = True
+        assert (await servers.rest.get("/v2/health/ready")).status_code == 503
+        answer = await servers.rest.post(PATH, json=BODY)
+        assert answer.status_code == 200
+        assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/models/gate:predict"])
+async def test_a_refusal_is_the_same_before_and_behind_the_routes(path: str) -> None:
+    async with running() as servers:
+        calls = await servers.fill()
+        refused = await servers.rest.post(path, json=BODY)
+        behind = httpx.ASGITransport(build_app(servers.plane, max_body_bytes=10_000))
+        async with httpx.AsyncClient(transport=behind, base_url="http://server") as rest:
+            same = await rest.post(path, json=BODY)
+        assert (refused.status_code, refused.json()) == (same.status_code, same.json()) == (429, ANY)
+        assert refused.headers == same.headers
+        metrics = (await servers.rest.get("/metrics")).text
+        protocol = path[1:3]
+        assert (
+            'modelserve_requests_total{model="gate",outcome="overloaded",'
+            f'protocol="{protocol}",revision="r1"}} 2.0'
+        ) in metrics
+        servers.model.gate.set()
+        await asyncio.gather(*calls)
+
+
+async def test_a_caller_that_hangs_up_leaves_the_queue() -> None:
+    async with running() as servers:
+        computing = await servers.begin()
+        waiting = await servers.begin(waiting=1)
+        waiting.cancel()
+        await asyncio.wait_for(servers.empty_queue(), 10)
+        call = asyncio.create_task(servers.infer_grpc())
+        while not servers.plane.waiting:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.wait_for(servers.empty_queue(), 10)
+        servers.model.gate.set()
+        assert (await computing).status_code == 200
 
 
 async def test_health_answers_while_every_place_is_taken() -> None:

@@ -16,6 +16,7 @@ from modelserve.cache import ResponseCache
 from modelserve.cache.opening import open_cache
 from modelserve.errors import ModelServeError, Unavailable
 from modelserve.server.dataplane import DataPlane
+from modelserve.server.front import Front
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
 from modelserve.serving import ServedModel
@@ -73,7 +74,7 @@ async def serve(
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
     rest_server = _RestServer(
         uvicorn.Config(
-            build_app(plane, max_body_bytes=settings.max_body_bytes),
+            Front(build_app(plane, max_body_bytes=settings.max_body_bytes), plane),
             log_config=None,
             access_log=False,
             lifespan="off",
