@@ -54,6 +54,12 @@ class ServerSettings(BaseSettings):
         0, ge=0, description="Threads that compute one batch; 0 takes the cores of this container."
     )
 
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Server processes, each with its own copy of the models and its share of the cores.",
+    )
     max_batch: int = Field(256, ge=1, description="Most texts or images in one call.")
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Largest request body, unpacked.")
     max_text_bytes: int = Field(MEBIBYTE, ge=1, description="Longest text, in bytes of UTF-8.")

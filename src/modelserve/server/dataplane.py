@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import modelserve
 from modelserve.cache import ResponseCache
-from modelserve.errors import ModelLoadError, NotFound, Unavailable
+from modelserve.errors import InvalidInput, ModelLoadError, NotFound, Unavailable
 from modelserve.server.metrics import Metrics
 from modelserve.server.statistics import ModelStatistics
 from modelserve.serving import ServedModel, describe
@@ -30,6 +30,7 @@ class DataPlane:
         revision: the revision that metrics are labelled with.
         cache: of results, or None.
         tracing: of calls; by default what the environment asks for.
+        is_one_of_several: whether other processes serve the same models on the same ports.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class DataPlane:
         revision: str,
         cache: ResponseCache | None = None,
         tracing: Tracing | None = None,
+        is_one_of_several: bool = False,
     ) -> None:
         self._models = {model.name: model for model in models}
         self._statistics = {model.name: ModelStatistics() for model in models}
         self._loaders = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._cache = cache
+        self._is_one_of_several = is_one_of_several
         self.revision = revision
         self.tracing = tracing or configure_tracing(service_name="modelserve", revision=revision)
         self.metrics = Metrics(revision, queue_depth=lambda: self.waiting)
@@ -144,11 +147,34 @@ class DataPlane:
         finally:
             self.metrics.loaded(model=name, is_loaded=model.ready)
 
+    async def load_again(self, name: str) -> None:
+        """Load a model because a caller asks for it.
+
+        Raises:
+            Unavailable: its folder cannot be served; what served before goes on.
+            InvalidInput: other workers, which this call does not reach, serve it too.
+        """
+        self._refuse_one_of_several(name)
+        await self.load(name)
+
     async def unload(self, name: str) -> None:
-        """Free a model's weights; calls to it are refused until it is loaded again."""
+        """Free a model's weights; calls to it are refused until it is loaded again.
+
+        Raises:
+            InvalidInput: other workers, which this call does not reach, serve it too.
+        """
+        self._refuse_one_of_several(name)
         model = self.model(name)
         await asyncio.get_running_loop().run_in_executor(self._loaders, model.stop)
         self.metrics.loaded(model=name, is_loaded=False)
+
+    def _refuse_one_of_several(self, name: str) -> None:
+        self.model(name)
+        if self._is_one_of_several:
+            raise InvalidInput(
+                f"model {name} is served by several workers, which load it when they start; "
+                "loading and unloading by a call are accepted by a server with --workers 1"
+            )
 
     # Calls
 

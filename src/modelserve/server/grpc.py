@@ -30,12 +30,13 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Handler: TypeAlias = "Callable[[bytes, Context], Awaitable[bytes]]"
 
 
-def build_server(plane: DataPlane, *, max_body_bytes: int) -> grpc.aio.Server:
+def build_server(plane: DataPlane, *, max_body_bytes: int, shares_port: bool = False) -> grpc.aio.Server:
     """A gRPC server over a data plane; it has no port yet.
 
     Args:
         plane: answers the calls.
         max_body_bytes: the largest message.
+        shares_port: whether other processes serve on the same port.
     """
     # A message over the bound is told in our sentence up to four times the bound; above that gRPC
     # itself refuses it before it is in memory, with RESOURCE_EXHAUSTED.
@@ -45,7 +46,7 @@ def build_server(plane: DataPlane, *, max_body_bytes: int) -> grpc.aio.Server:
             ("grpc.max_receive_message_length", transport_bytes),
             ("grpc.max_send_message_length", -1),
             # Without this a second server on the same port gets half of the calls and no error.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(shares_port)),
         ]
     )
     servicer = _Servicer(plane, max_body_bytes)
@@ -112,7 +113,7 @@ class _Servicer:
 
     async def load(self, data: bytes, context: Context) -> bytes:
         name = _parse(pb.RepositoryModelLoadRequest, data).model_name
-        await self._plane.load(name)
+        await self._plane.load_again(name)
         return _dump(pb.RepositoryModelLoadResponse(model_name=name, isLoaded=True))
 
     async def unload(self, data: bytes, context: Context) -> bytes:

@@ -66,6 +66,15 @@ def run_server(
     configure_logging(
         log_format=settings.log_format, log_level=settings.log_level, revision=settings.revision
     )
+    from modelserve.server.workers import inherited, supervise
+
+    worker = inherited()
+    if settings.workers > 1 and worker is None:
+        try:
+            return supervise(settings)
+        except ModelServeError as error:
+            logger.error("%s", error)
+            return 1
     # KServe parses sys.argv when it is imported, and these flags are not for it.
     sys.argv = sys.argv[:1]
     from modelserve.light_kserve import import_model
@@ -77,12 +86,12 @@ def run_server(
 
     def on_ready(ports: Ports) -> None:
         logger.info("ready: REST on port %d, gRPC on port %d", ports.http, ports.grpc)
-        if announce is not None:
+        if announce is not None and (worker is None or worker.number == 0):
             announce(ports.http, ports.grpc)
 
     try:
         models = build()
-        uvloop.run(serve(models, settings, on_ready))
+        uvloop.run(serve(models, settings, on_ready, worker))
     except ModelServeError as error:
         logger.error("%s", error)
         return 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ import uvicorn
 
 from modelserve.cache import ResponseCache
 from modelserve.cache.opening import open_cache
-from modelserve.errors import ModelServeError, Unavailable
+from modelserve.errors import Unavailable
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Front
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
+from modelserve.server.workers import Inherited, StartError, listen
 from modelserve.serving import ServedModel
 from modelserve.settings import ServerSettings
 
@@ -35,10 +35,6 @@ class Ports:
     grpc: int
 
 
-class StartError(ModelServeError):
-    """The server cannot start: a port is taken or a model does not load."""
-
-
 class _RestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,7 +43,10 @@ class _RestServer(uvicorn.Server):
 
 
 async def serve(
-    models: Sequence[ServedModel], settings: ServerSettings, on_ready: Callable[[Ports], None]
+    models: Sequence[ServedModel],
+    settings: ServerSettings,
+    on_ready: Callable[[Ports], None],
+    worker: Inherited | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -60,15 +59,19 @@ async def serve(
         models: models that are not loaded yet.
         settings: ports, limits and times.
         on_ready: called once, when every model takes calls.
+        worker: what this process has from its parent, where it is one of several.
 
     Raises:
         StartError: a port is taken, a model's folder cannot be served, or the cache's URL is none.
     """
-    plane = DataPlane(models, revision=settings.revision, cache=_open_cache(settings))
-    listener = _listen(settings.host, settings.http_port)
-    grpc_server = build_server(plane, max_body_bytes=settings.max_body_bytes)
+    plane = DataPlane(
+        models, revision=settings.revision, cache=_open_cache(settings), is_one_of_several=worker is not None
+    )
+    listener = worker.listener if worker else listen(settings.host, settings.http_port)
+    grpc_server = build_server(plane, max_body_bytes=settings.max_body_bytes, shares_port=worker is not None)
+    wanted = worker.grpc_port if worker else settings.grpc_port
     try:
-        grpc_port = grpc_server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+        grpc_port = grpc_server.add_insecure_port(f"{settings.host}:{wanted}")
     except RuntimeError as error:
         listener.close()
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
@@ -131,11 +134,3 @@ async def _load(plane: DataPlane, stopping: asyncio.Event) -> bool:
         if stopping.is_set():
             return False
     return True
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise StartError(f"port {port} for REST cannot be opened: {error.strerror}") from error

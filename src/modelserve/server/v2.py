@@ -118,12 +118,12 @@ def _add_repository(router: APIRouter, plane: DataPlane, max_body_bytes: int) ->
             raise InvalidInput("`ready` must be true or false")
         return reply(plane.index(ready_only=ready_only))
 
-    @router.post("/repository/models/{model_name}/load", **document("Loaded", refusals=(404, 503)))
+    @router.post("/repository/models/{model_name}/load", **document("Loaded", refusals=(400, 404, 503)))
     async def load(model_name: str) -> Response:
-        await plane.load(model_name)
+        await plane.load_again(model_name)
         return reply({"name": model_name, "load": True})
 
-    @router.post("/repository/models/{model_name}/unload", **document("Unloaded"))
+    @router.post("/repository/models/{model_name}/unload", **document("Unloaded", refusals=(400, 404)))
     async def unload(model_name: str) -> Response:
         await plane.unload(model_name)
         return reply({"name": model_name, "unload": True})
