@@ -17,6 +17,7 @@ run: $(RUN_ENV)/.ready ## serve the sample models until Ctrl-C (no torch needed)
 	  --model bert-ner=samples/bert-ner --model resnet-classifier=samples/resnet-classifier
 
 test: $(TEST_ENV)/.ready ## run every test that needs no cluster
+	@scripts/test_programs.sh
 	$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 check: $(TEST_ENV)/.ready ## lint, format check and types

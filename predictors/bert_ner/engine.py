@@ -12,11 +12,12 @@ from bert_ner.config import BertConfig
 from modelserve.engines import Arrays, loading
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from torch import nn
 
+    from modelserve.engines.graph import Graph
 
-def build_graph(model_dir: Path) -> ModelProto:
+
+def build_graph(model_dir: Path) -> Graph:
     """Convert the folder's weights to a graph."""
     from bert_ner import graph  # noqa: PLC0415  # onnx
     from modelserve.engines.weights import read_weights  # noqa: PLC0415

@@ -19,7 +19,7 @@ import onnx
 
 from bert_ner.config import BertConfig
 from bert_ner.weights import canonical_names
-from modelserve.engines.graph import CONTRIB, GraphBuilder, checked
+from modelserve.engines.graph import CONTRIB, Graph, GraphBuilder, checked
 
 CLASSIFIER = "classifier"
 """Name of the last matrix product."""
@@ -31,7 +31,7 @@ _FUSED_ACTIVATIONS = {
 }
 
 
-def build_graph(config: BertConfig, weights: Mapping[str, npt.NDArray[Any]]) -> onnx.ModelProto:
+def build_graph(config: BertConfig, weights: Mapping[str, npt.NDArray[Any]]) -> Graph:
     """Build the graph.
 
     Its inputs are ``input_ids`` and ``attention_mask``, int64 [n, t], its output is ``logits``,
@@ -42,8 +42,7 @@ def build_graph(config: BertConfig, weights: Mapping[str, npt.NDArray[Any]]) -> 
         weights: in Hugging Face's names, or those of older checkpoints.
 
     Raises:
-        ModelLoadError: a tensor is missing or of another shape than the configuration says, or
-            there are more weights than a graph can hold.
+        ModelLoadError: a tensor is missing or of another shape than the configuration says.
     """
     return _BertGraph(config, canonical_names(weights)).build()
 
@@ -54,7 +53,7 @@ class _BertGraph:
         self._weights = weights
         self._graph = GraphBuilder("bert_token_classifier")
 
-    def build(self) -> onnx.ModelProto:
+    def build(self) -> Graph:
         graph, config = self._graph, self._config
         ids = graph.input("input_ids", np.int64, ("n", "t"))
         mask = graph.input("attention_mask", np.int64, ("n", "t"))

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import orjson
 from tokenizers import Encoding, Tokenizer
 
+import modelserve
 from bert_ner.batches import make_batch
 from bert_ner.config import BertConfig
 from bert_ner.entities import Entity, Scheme, find_entities
 from bert_ner.tokenizer import check_vocabulary, special_ids
 from bert_ner.windows import merge_windows, plan_windows
-import modelserve
 from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.engines import Engine
 from modelserve.errors import InvalidInput, ModelLoadError, TooLarge

@@ -15,8 +15,9 @@ from resnet_classifier.architecture import infer_architecture
 from resnet_classifier.preprocess import Preprocess
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from torch import nn
+
+    from modelserve.engines.graph import Graph
 
 
 def is_resnet(model_dir: Path) -> bool:
@@ -29,7 +30,7 @@ def is_resnet(model_dir: Path) -> bool:
         return False
 
 
-def build_graph(model_dir: Path) -> ModelProto:
+def build_graph(model_dir: Path) -> Graph:
     """Convert the folder's weights to a graph."""
     from resnet_classifier import graph  # noqa: PLC0415  # onnx
 

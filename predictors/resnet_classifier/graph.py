@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
-from modelserve.engines.graph import GraphBuilder, checked
+from modelserve.engines.graph import Graph, GraphBuilder, checked
 from modelserve.errors import ModelLoadError
 from resnet_classifier.architecture import Architecture
 
@@ -27,7 +26,7 @@ _EPSILON = 1e-5
 """torch's default for BatchNorm2d, which torchvision's ResNets keep."""
 
 
-def build_graph(architecture: Architecture, weights: Mapping[str, npt.NDArray[Any]]) -> onnx.ModelProto:
+def build_graph(architecture: Architecture, weights: Mapping[str, npt.NDArray[Any]]) -> Graph:
     """Build the graph.
 
     Its input is ``pixels``, float32 [n, 3, h, w]; its outputs are ``logits``, float32
@@ -50,7 +49,7 @@ class _ResNetGraph:
         self._unused = {name for name in weights if not name.endswith("num_batches_tracked")}
         self._graph = GraphBuilder(architecture.name)
 
-    def build(self) -> onnx.ModelProto:
+    def build(self) -> Graph:
         graph, shape = self._graph, self._architecture
         pixels = graph.input("pixels", np.float32, ("n", 3, "h", "w"))
         value, channels = self._stem(pixels), 64

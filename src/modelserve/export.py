@@ -121,7 +121,7 @@ def export_model(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as scratch:
         staged = Path(scratch) / "model"
         staged.mkdir(mode=0o755)
-        graph = kind.build_graph(model_dir)
+        graph = kind.build_graph(model_dir).whole()
         if precision == "int8":
             recipe.quantise(graph, batches[::2], staged / GRAPH)
         else:

@@ -31,6 +31,7 @@ from modelserve.errors import (
 )
 from modelserve.exchange import AnyTask, Exchange, V1Exchange, V2Exchange
 from modelserve.execution import Execution, Timeline
+from modelserve.memory import give_back_freed
 from modelserve.protocol.kserve_types import from_kserve, to_kserve
 from modelserve.protocol.messages import TensorSpec
 from modelserve.protocol.rest import encode_response
@@ -87,6 +88,7 @@ class ServedModel(Model):  # type: ignore[misc]
             )
             self._replace(execution)
             self.ready = True
+        give_back_freed()
         logger.info("loaded model %s, %s", self.name, task.digest)
         return True
 

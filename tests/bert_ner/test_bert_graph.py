@@ -157,7 +157,7 @@ def test_ids_beyond_the_vocabulary_do_not_read_other_memory(folder: Path) -> Non
 def test_an_exported_graph_is_preferred_and_needs_no_weights(folder: Path) -> None:
     batch = padded_batch()
     expected = load_engine(folder, engine="onnx")[0].run(batch)["logits"]
-    (folder / "model.onnx").write_bytes(build_graph(folder).SerializeToString())
+    (folder / "model.onnx").write_bytes(build_graph(folder).whole().SerializeToString())
     (folder / "model.safetensors").unlink()
     engine, found = load_engine(folder)
     assert (engine.name, found) == ("onnxruntime", digest(folder / "model.onnx"))

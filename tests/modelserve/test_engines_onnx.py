@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,25 +12,29 @@ import pytest
 
 from modelserve.engines import graph as graph_module
 from modelserve.engines.cores import available_cores
-from modelserve.engines.graph import GraphBuilder, checked
+from modelserve.engines.graph import Graph, GraphBuilder, checked
 from modelserve.engines.onnx import OnnxEngine
 from modelserve.errors import ModelLoadError
 
 WEIGHT = np.arange(6, dtype=np.float32).reshape(3, 2)
 
 
-def product() -> bytes:
+def product() -> Graph:
     builder = GraphBuilder("product")
     value = builder.input("x", np.float32, ("n", 3))
-    builder.node("MatMul", [value, builder.weight("weight", WEIGHT)], name="y")
+    builder.node("MatMul", [value, builder.weight("weight", WEIGHT.copy())], name="y")
     builder.output("y", np.float32, ("n", 2))
-    content: bytes = builder.build().SerializeToString()
-    return content
+    return builder.build()
 
 
-def test_a_graph_from_bytes_and_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(product())
+def as_file(folder: Path, content: bytes | None = None) -> Path:
+    path = folder / "model.onnx"
+    path.write_bytes(product().whole().SerializeToString() if content is None else content)
+    return path
+
+
+def test_a_graph_from_parts_and_from_a_file(tmp_path: Path) -> None:
+    path = as_file(tmp_path)
     x = np.random.default_rng(0).standard_normal((4, 3), np.float32)
     for source in (product(), path):
         engine = OnnxEngine(source, threads=1)
@@ -46,20 +52,36 @@ def test_it_may_be_called_from_several_threads() -> None:
         np.testing.assert_allclose(y, x @ WEIGHT)
 
 
-@pytest.mark.parametrize("content", [b"", b"no graph", product()[:40]])
+def test_the_weights_live_as_long_as_the_engine() -> None:
+    graph = product()
+    array = weakref.ref(graph.weights["weight"])
+    engine = OnnxEngine(graph)
+    del graph
+    gc.collect()
+    assert array() is not None
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_allclose(engine.run({"x": x})["y"], x @ WEIGHT)
+    del engine
+    gc.collect()
+    assert array() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", product().whole().SerializeToString()[:40]])
 def test_what_is_no_graph_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "model.onnx").write_bytes(content)
-    for source in (content, tmp_path / "model.onnx"):
-        with pytest.raises(ModelLoadError, match="cannot be run by ONNX Runtime"):
-            OnnxEngine(source)
+    with pytest.raises(ModelLoadError, match=r"model\.onnx cannot be run by ONNX Runtime"):
+        OnnxEngine(as_file(tmp_path, content))
 
 
-def test_a_graph_too_large_for_its_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph_module, "MAX_BYTES", 100)
-    builder = GraphBuilder("large")
-    builder.weight("a", np.zeros(25, np.float32))
-    with pytest.raises(ModelLoadError, match="serve this model with the torch engine"):
-        builder.weight("b", np.zeros(1, np.float32))
+def test_a_graph_that_lacks_a_weight_is_refused() -> None:
+    with pytest.raises(ModelLoadError, match="the ONNX graph cannot be run by ONNX Runtime"):
+        OnnxEngine(Graph(product().skeleton, {}))
+
+
+def test_a_graph_too_large_for_a_file_is_served_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_module, "MAX_BYTES", WEIGHT.nbytes - 1)
+    assert OnnxEngine(product()).outputs == ("y",)
+    with pytest.raises(ModelLoadError, match="the most that one ONNX file holds"):
+        product().whole()
 
 
 def test_tensors_are_checked_by_name_and_shape() -> None:

@@ -19,6 +19,7 @@ from transformers import BertConfig, BertForTokenClassification
 
 from bert_ner.recipe import RECIPE as BERT
 from modelserve.cli import export as command
+from modelserve.engines.graph import Graph
 from modelserve.errors import ExportError
 from modelserve.export import export_model, find_recipe
 from resnet_classifier.architecture import Architecture
@@ -172,10 +173,8 @@ def test_a_graph_that_answers_otherwise_is_refused(
 
     def corrupt(model_dir: Path) -> Any:
         graph = original(model_dir)
-        for tensor in graph.graph.initializer:
-            if tensor.name == "bert.encoder.layer.1.output.dense.weight":
-                tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * 1.05, tensor.name))
-        return graph
+        name = "bert.encoder.layer.1.output.dense.weight"
+        return Graph(graph.skeleton, {**graph.weights, name: graph.weights[name] * np.float32(1.05)})
 
     monkeypatch.setattr(type(BERT), "kind", replace(BERT.kind, build_graph=corrupt))
     output = tmp_path / "out"

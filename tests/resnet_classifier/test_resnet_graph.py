@@ -94,7 +94,7 @@ def test_the_graph_holds_no_normalisation(tmp_path: Path) -> None:
     from resnet_classifier.engine import build_graph
 
     save(randomise(small_stem()), tmp_path)
-    operators = {node.op_type for node in build_graph(tmp_path).graph.node}
+    operators = {node.op_type for node in build_graph(tmp_path).skeleton.graph.node}
     assert operators == {"Conv", "Relu", "Add", "GlobalAveragePool", "Flatten", "Gemm"}
 
 

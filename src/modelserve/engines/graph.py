@@ -7,6 +7,7 @@ keeps the names unique, the weights once each, and the versions of the format pi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,45 @@ MAX_BYTES = 2**31 - 1
 """Protocol buffers hold no more."""
 
 
+@dataclass(frozen=True)
+class Graph:
+    """A graph and, beside it, its weights: an engine takes them as they are, and nothing is copied.
+
+    In ``skeleton`` the weights are declared as external data, with their types and shapes only.
+    """
+
+    skeleton: onnx.ModelProto
+    weights: Mapping[str, npt.NDArray[Any]]
+
+    def whole(self) -> onnx.ModelProto:
+        """The graph with its weights in it, as a file holds it.
+
+        Raises:
+            ModelLoadError: they are more than an ONNX file holds.
+        """
+        if sum(array.nbytes for array in self.weights.values()) > MAX_BYTES:
+            raise ModelLoadError(
+                f"the weights take more than {MAX_BYTES} bytes in float32, the most that one ONNX file holds"
+            )
+        model = onnx.ModelProto()
+        model.CopyFrom(self.skeleton)
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(
+            numpy_helper.from_array(array, name) for name, array in self.weights.items()
+        )
+        onnx.checker.check_model(model)
+        return model
+
+
 class GraphBuilder:
     """Collects the nodes and weights of one graph; each method returns names of values."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._nodes: list[onnx.NodeProto] = []
-        self._initialisers: dict[str, onnx.TensorProto] = {}
+        self._weights: dict[str, npt.NDArray[Any]] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        self._bytes = 0
 
     def input(self, name: str, datatype: type[np.generic], shape: Sequence[int | str]) -> str:
         """Declare an input; a string in ``shape`` names an axis of any length."""
@@ -51,20 +81,10 @@ class GraphBuilder:
         self._outputs.append(_value_info(name, datatype, shape))
 
     def weight(self, name: str, array: npt.NDArray[Any]) -> str:
-        """Add a constant.
-
-        Raises:
-            ModelLoadError: the graph grows beyond what an ONNX file holds.
-        """
-        self._bytes += array.nbytes
-        if self._bytes > MAX_BYTES:
-            raise ModelLoadError(
-                f"the weights take more than {MAX_BYTES} bytes in float32, the most that one ONNX "
-                "graph holds; serve this model with the torch engine"
-            )
-        if name in self._initialisers:
+        """Add a constant."""
+        if name in self._weights:
             raise ValueError(f"the graph has a constant {name!r} already")
-        self._initialisers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._weights[name] = np.ascontiguousarray(array)
         return name
 
     def node(
@@ -82,24 +102,35 @@ class GraphBuilder:
         )
         return name
 
-    def build(self) -> onnx.ModelProto:
-        """Make the model.
-
-        Raises:
-            onnx.checker.ValidationError: the nodes do not make a graph; a mistake of the unit.
-        """
+    def build(self) -> Graph:
+        """Make the graph."""
         graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._initialisers.values())
+            self._nodes,
+            self._name,
+            self._inputs,
+            self._outputs,
+            [_declare(name, array) for name, array in self._weights.items()],
         )
-        model = helper.make_model(
+        skeleton = helper.make_model(
             graph,
             producer_name="modelserve",
             producer_version=modelserve.__version__,
             ir_version=IR_VERSION,
             opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
         )
-        onnx.checker.check_model(model)
-        return model
+        return Graph(skeleton, self._weights)
+
+
+def _declare(name: str, array: npt.NDArray[Any]) -> TensorProto:
+    tensor = TensorProto(
+        name=name,
+        dims=array.shape,
+        data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
+        data_location=TensorProto.EXTERNAL,
+    )
+    # The format asks for a place; nobody looks for it, as the engine is given the weights.
+    tensor.external_data.add(key="location", value="weights")
+    return tensor
 
 
 def _value_info(name: str, datatype: type[np.generic], shape: Sequence[int | str]) -> onnx.ValueInfoProto:

@@ -18,8 +18,9 @@ from modelserve.engines.weights import digest, find_weights, weight_files
 from modelserve.errors import ModelLoadError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
     from torch import nn
+
+    from modelserve.engines.graph import Graph
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class ModelKind:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    build_graph: Callable[[Path], ModelProto]
+    build_graph: Callable[[Path], Graph]
     build_module: Callable[[Path], nn.Module]
     samples: Callable[[Path], Arrays]
 
@@ -143,7 +144,7 @@ def _load_torch(
 def _load_onnx(kind: ModelKind, model_dir: Path, threads: int) -> tuple[Engine, tuple[Path, ...]]:
     from modelserve.engines.onnx import OnnxEngine  # noqa: PLC0415
 
-    source: Path | bytes = model_dir / GRAPH
+    source: Path | Graph = model_dir / GRAPH
     if isinstance(source, Path) and source.is_file():
         # With the file in which a large graph keeps its weights, where there is one.
         files = tuple(sorted(model_dir.glob(f"{GRAPH}*")))
@@ -153,7 +154,7 @@ def _load_onnx(kind: ModelKind, model_dir: Path, threads: int) -> tuple[Engine, 
             raise ModelLoadError(
                 f"{model_dir} holds no {GRAPH}, and onnx, which converts {files[0].name}, is not installed"
             )
-        source = kind.build_graph(model_dir).SerializeToString()
+        source = kind.build_graph(model_dir)
     loaded = OnnxEngine(source, threads=threads)
     lacking = (set(kind.outputs) - set(loaded.outputs)) | (set(kind.inputs[:1]) - set(loaded.inputs))
     if lacking:
