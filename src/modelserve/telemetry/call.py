@@ -6,7 +6,7 @@ has one path. What is not traced has to cost next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
@@ -37,7 +37,6 @@ class Call(Protocol):
         end_ns: int,
         *,
         attributes: Attributes | None = None,
-        linked: Iterable[Call] = (),
     ) -> None:
         """Record a part of the call that is over, as a child span.
 
@@ -46,7 +45,6 @@ class Call(Protocol):
             start_ns: when it began, as ``time.time_ns`` tells it.
             end_ns: when it ended.
             attributes: of the child span.
-            linked: other calls that the same work was done for, as those of one batch.
         """
 
     def end(self, *, outcome: str, error: BaseException | None = None) -> None:
@@ -87,7 +85,6 @@ class _NoCall:
         end_ns: int,
         *,
         attributes: Attributes | None = None,
-        linked: Iterable[Call] = (),
     ) -> None:
         pass
 

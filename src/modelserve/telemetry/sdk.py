@@ -174,19 +174,11 @@ class SdkCall:
         end_ns: int,
         *,
         attributes: Attributes | None = None,
-        linked: Iterable[Call] = (),
     ) -> None:
         """See ``Call.phase``."""
         if not self.recording:
             return
-        links = [
-            trace.Link(call._span.get_span_context())
-            for call in linked
-            if isinstance(call, SdkCall) and call.recording and call is not self
-        ]
-        span = self._tracer.start_span(
-            name, self._context, attributes=attributes, links=links, start_time=start_ns
-        )
+        span = self._tracer.start_span(name, self._context, attributes=attributes, start_time=start_ns)
         span.end(end_ns)
 
     def end(self, *, outcome: str, error: BaseException | None = None) -> None:

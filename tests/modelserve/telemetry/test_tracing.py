@@ -238,16 +238,6 @@ def test_the_sampler_decides(
     assert onward["traceparent"] == f"00-{TRACE}-{call.span_id}-{'01' if kept else '00'}"
 
 
-def test_a_batch_links_the_calls_it_was_computed_for(configure: Any, http_collector: Any) -> None:
-    tracing = configure(OTEL_EXPORTER_OTLP_ENDPOINT=http_collector.endpoint)
-    first, second = tracing.start("first"), tracing.start("second")
-    left_out = tracing.start("third", carrier={"traceparent": f"00-{TRACE}-{PARENT}-00"})
-    first.phase("engine", 1, 2, linked=(first, second, left_out, NO_CALL))
-    assert tracing.shutdown(timeout_seconds=60)
-    [link] = http_collector.named("engine").links
-    assert (link.trace_id.hex(), link.span_id.hex()) == (second.trace_id, second.span_id)
-
-
 @pytest.mark.parametrize(
     ("error", "http_status", "grpc_status", "status", "told"),
     [
