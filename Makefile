@@ -6,7 +6,7 @@ HTTP_PORT ?= 8080
 GRPC_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test check bench format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,9 @@ check: $(TEST_ENV)/.ready ## lint, format check and types
 	$(TEST_ENV)/bin/ruff check .
 	$(TEST_ENV)/bin/ruff format --check .
 	$(TEST_ENV)/bin/mypy
+
+bench: $(RUN_ENV)/.ready ## measure against direct calls and other servers (half an hour)
+	$(RUN_ENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 format: $(TEST_ENV)/.ready ## format the code and mend what the linter can
 	$(TEST_ENV)/bin/ruff check --fix .
@@ -46,4 +49,4 @@ lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes ne
 	$(LOCK) --extra test --extra check --extra build -o requirements/test.txt
 
 clean: ## remove the environments and caches
-	rm -rf $(RUN_ENV) $(TEST_ENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(RUN_ENV) $(TEST_ENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

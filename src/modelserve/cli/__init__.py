@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import modelserve
-from modelserve.cli import export, predict, serve
+from modelserve.cli import bench, export, predict, serve
 
-COMMANDS = (serve, predict, export)
+COMMANDS = (serve, predict, export, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
