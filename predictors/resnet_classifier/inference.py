@@ -117,7 +117,7 @@ class ResNetTask(Task[Item, Pixels, Result, Result, ResNetOptions]):
         )
 
     def decode(self, request: InferenceRequest) -> Call[Item, ResNetOptions]:
-        """Check a V2 request and open its images; pixels are decoded in ``run``.
+        """Check a V2 request and open its images; pixels are decoded in ``prepare``.
 
         Raises:
             InvalidInput: a wrong name, datatype, shape or parameter, or bytes that are no image.
@@ -273,7 +273,7 @@ def _best(probability: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.in
 
 def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     wide = logits.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # an infinite logit makes its row NaN, which _classify refuses
+    with np.errstate(invalid="ignore"):  # an infinite logit makes its row NaN, which compute refuses
         exponents = np.exp(wide - wide.max(1, keepdims=True))
     probabilities: npt.NDArray[np.float32] = (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)
     return probabilities

@@ -103,17 +103,18 @@ class Execution:
                 timeline.phases.append(("queue", computed.queued_ns, computed.began_ns))
                 timeline.phases.append(("engine", computed.began_ns, computed.ended_ns))
 
-            def finish() -> tuple[AnswerT, Sequence[Any]]:
+            def finish() -> tuple[AnswerT, dict[bytes, bytes]]:
                 results = self.task.finish(prepared, outputs)
                 timeline.labels, timeline.scores = self.task.predictions(results)
-                return exchange.encode(self.task, results, call), results
+                answer = exchange.encode(self.task, results, call)
+                packed = {key: self.task.pack(results[row]) for row, key in unknown.items()}
+                return answer, {key: value for key, value in packed.items() if value is not None}
 
             began = time.time_ns()
-            answer, results = await _on(_ENCODERS, finish)
+            answer, kept = await _on(_ENCODERS, finish)
             timeline.phases.append(("postprocess", began, time.time_ns()))
-            if cache is not None and unknown:
-                packed = {key: self.task.pack(results[row]) for row, key in unknown.items()}
-                await cache.put_many({key: value for key, value in packed.items() if value is not None})
+            if cache is not None and kept:
+                await cache.put_many(kept)
             return answer
         finally:
             self.batcher.leave(submitted=submitted)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from modelserve.batching.planner import BatchPolicy, Unit, choose_batch
+from modelserve.batching.planner import LOOKED_AT, BatchPolicy, Unit, choose_batch
 from modelserve.batching.window import Window
 from modelserve.errors import DeadlineExceeded
 
@@ -195,7 +195,7 @@ class Batcher(Generic[DataT, OutputT]):
                         return None
                     self._changed.wait()
                     continue
-                chosen = choose_batch([place.unit for place in self._queue[:1024]], self._policy)
+                chosen = choose_batch([place.unit for place in self._queue[:LOOKED_AT]], self._policy)
                 wait = self._window.remaining(
                     time.monotonic(),
                     oldest_seconds=self._queue[0].arrived_seconds,
