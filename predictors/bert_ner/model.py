@@ -8,8 +8,8 @@ from bert_ner.config import BertConfig, is_token_classifier
 from bert_ner.engine import load_engine
 from bert_ner.inference import NerTask
 from bert_ner.tokenizer import load_tokenizer
-from modelserve.exchange import AnyTask
-from modelserve.serving import FolderModel
+from modelserve.execution import AnyTask
+from modelserve.task_model import FolderModel
 
 
 class BertNer(FolderModel):

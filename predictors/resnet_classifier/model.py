@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelserve.exchange import AnyTask
-from modelserve.serving import FolderModel
+from modelserve.execution import AnyTask
+from modelserve.task_model import FolderModel
 from resnet_classifier.engine import is_resnet, load_engine
 from resnet_classifier.inference import ResNetTask
 from resnet_classifier.preprocess import Preprocess

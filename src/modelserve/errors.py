@@ -6,6 +6,7 @@
     │   ├── NotFound            404  NOT_FOUND
     │   ├── TooLarge            413  INVALID_ARGUMENT
     │   ├── Overloaded          429  RESOURCE_EXHAUSTED
+    │   ├── PredictorFailed     502  INTERNAL
     │   ├── Unavailable         503  UNAVAILABLE
     │   └── DeadlineExceeded    504  DEADLINE_EXCEEDED
     ├── ModelLoadError          a model folder that cannot be served
@@ -65,6 +66,13 @@ class Overloaded(RequestError):
     def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class PredictorFailed(RequestError):
+    """The predictor behind a transformer or an explainer failed, or answered what it should not."""
+
+    http_status = 502
+    grpc_status = "INTERNAL"
 
 
 class Unavailable(RequestError):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from modelserve.protocol.messages import InferenceRequest, InferenceResponse
-from modelserve.task import Call, Task
+from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Parameters
+from modelserve.task import Call, Codec
 
-AnyTask = Task[Any, Any, Any, Any, Any]
+AnyCodec = Codec[Any, Any, Any]
 
 AnswerT = TypeVar("AnswerT")
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)
@@ -21,7 +21,7 @@ AnswerT_co = TypeVar("AnswerT_co", covariant=True)
 class Exchange(Protocol[AnswerT_co]):
     """One call; ``decode`` comes before ``encode``, and each once."""
 
-    def decode(self, task: AnyTask) -> Call[Any, Any]:
+    def decode(self, codec: AnyCodec) -> Call[Any, Any]:
         """Read the call and take its items out.
 
         Raises:
@@ -29,8 +29,16 @@ class Exchange(Protocol[AnswerT_co]):
         """
         ...
 
-    def encode(self, task: AnyTask, results: Sequence[Any], call: Call[Any, Any]) -> AnswerT_co:
+    def encode(
+        self, codec: AnyCodec, results: Sequence[Any], call: Call[Any, Any], *, parameters: Parameters
+    ) -> AnswerT_co:
         """Make the answer.
+
+        Args:
+            codec: of the model.
+            results: of the call's items.
+            call: what was decoded.
+            parameters: that a V2 answer has, beside the revision.
 
         Raises:
             RequestError: whatever the caller has to be told.
@@ -49,13 +57,15 @@ class V1Exchange(Generic[AnswerT]):
     def __init__(self, read: Callable[[], list[Any]], write: Callable[[list[Any]], AnswerT]) -> None:
         self._read, self._write = read, write
 
-    def decode(self, task: AnyTask) -> Call[Any, Any]:
+    def decode(self, codec: AnyCodec) -> Call[Any, Any]:
         """Read the instances."""
-        return task.decode_v1(self._read())
+        return codec.decode_v1(self._read())
 
-    def encode(self, task: AnyTask, results: Sequence[Any], call: Call[Any, Any]) -> AnswerT:
+    def encode(
+        self, codec: AnyCodec, results: Sequence[Any], call: Call[Any, Any], *, parameters: Parameters
+    ) -> AnswerT:
         """Write the predictions."""
-        return self._write(task.encode_v1(results, call))
+        return self._write(codec.encode_v1(results, call))
 
 
 class V2Exchange(Generic[AnswerT]):
@@ -80,19 +90,21 @@ class V2Exchange(Generic[AnswerT]):
         self._version, self._revision = version, revision
         self._request: InferenceRequest | None = None
 
-    def decode(self, task: AnyTask) -> Call[Any, Any]:
+    def decode(self, codec: AnyCodec) -> Call[Any, Any]:
         """Read the request, and keep it: the answer's form depends on it."""
         self._request = self._read()
-        return task.decode(self._request)
+        return codec.decode(self._request)
 
-    def encode(self, task: AnyTask, results: Sequence[Any], call: Call[Any, Any]) -> AnswerT:
-        """Write the outputs that were asked for, with the revision and the weights' digest."""
+    def encode(
+        self, codec: AnyCodec, results: Sequence[Any], call: Call[Any, Any], *, parameters: Parameters
+    ) -> AnswerT:
+        """Write the outputs that were asked for, with the revision and what else is known of the answer."""
         assert self._request is not None
         response = InferenceResponse(
             model_name=self._request.model_name,
             model_version=self._version,
             id=self._request.id,
-            outputs=task.encode(results, call, self._request),
-            parameters={"revision": self._revision, "model_digest": task.digest},
+            outputs=codec.encode(results, call, self._request),
+            parameters={"revision": self._revision, **parameters},
         )
         return self._write(response, self._request)

@@ -15,22 +15,40 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from modelserve.batching.batcher import Batcher, Observer
+from modelserve.batching.planner import choose_batch
 from modelserve.cache import ResponseCache
 from modelserve.cache.keys import cache_key
 from modelserve.engines.cores import available_cores
 from modelserve.errors import DeadlineExceeded
-from modelserve.exchange import AnyTask, Exchange
-from modelserve.task import Call, Prepared
+from modelserve.exchange import Exchange
+from modelserve.task import Call, Prepared, Task
 
 AnswerT = TypeVar("AnswerT")
 ResultT = TypeVar("ResultT")
 
+AnyTask = Task[Any, Any, Any, Any, Any]
+
 AllPrepared = list[Prepared[Any, Any, Any]]
+
+_Ready = tuple[Call[Any, Any], AllPrepared, dict[int, bytes]]
+"""A call, its items, and the keys of those, by position, whose results are to be kept."""
+
+_TOO_LATE = "the caller's deadline passed while its call was prepared"
 
 _DECODERS = ThreadPoolExecutor(max(2, available_cores()), thread_name_prefix="decode")
 _ENCODERS = ThreadPoolExecutor(1, thread_name_prefix="encode")
 """Shared by all models of the process. Answers have a thread of their own: behind the decoding of calls
 that have only arrived, those that are done would wait."""
+
+
+async def on_decoders(work: Callable[[], ResultT]) -> ResultT:
+    """Run what decodes a call beside the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_DECODERS, work)
+
+
+async def on_encoders(work: Callable[[], ResultT]) -> ResultT:
+    """Run what encodes an answer beside the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(_ENCODERS, work)
 
 
 @dataclass(slots=True)
@@ -88,11 +106,21 @@ class Execution:
         submitted = False
         began = time.time_ns()
         try:
-            call, prepared, unknown = await self._prepare(exchange, timeline, cache)
+            ready: _Ready | None = None
+            if cache is None:
+                alone = self.batcher.run_alone(lambda: self._go_alone(exchange, timeline, deadline))
+                if alone is not None:
+                    submitted = True
+                    answered, ready = await alone
+                    if ready is None:
+                        return answered[0]
+                    self.batcher.rejoin()
+                    submitted = False
+            call, prepared, unknown = ready or await self._prepare(exchange, timeline, cache)
             timeline.phases.append(("preprocess", began, time.time_ns()))
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise DeadlineExceeded("the caller's deadline passed while its call was prepared")
+                raise DeadlineExceeded(_TOO_LATE)
             units = [unit for one in prepared for unit in one.units]
             outputs: Sequence[Any] = ()
             if units:
@@ -105,13 +133,12 @@ class Execution:
 
             def finish() -> tuple[AnswerT, dict[bytes, bytes]]:
                 results = self.task.finish(prepared, outputs)
-                timeline.labels, timeline.scores = self.task.predictions(results)
-                answer = exchange.encode(self.task, results, call)
+                answer = self._encode(exchange, timeline, results, call)
                 packed = {key: self.task.pack(results[row]) for row, key in unknown.items()}
                 return answer, {key: value for key, value in packed.items() if value is not None}
 
             began = time.time_ns()
-            answer, kept = await _on(_ENCODERS, finish)
+            answer, kept = await on_encoders(finish)
             timeline.phases.append(("postprocess", began, time.time_ns()))
             if cache is not None and kept:
                 await cache.put_many(kept)
@@ -119,9 +146,47 @@ class Execution:
         finally:
             self.batcher.leave(submitted=submitted)
 
+    def _encode(
+        self,
+        exchange: Exchange[AnswerT],
+        timeline: Timeline,
+        results: Sequence[Any],
+        call: Call[Any, Any],
+    ) -> AnswerT:
+        timeline.labels, timeline.scores = self.task.predictions(results)
+        return exchange.encode(self.task, results, call, parameters={"model_digest": self.task.digest})
+
+    def _go_alone(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, deadline: float | None
+    ) -> tuple[tuple[AnswerT, ...], _Ready | None]:
+        """Take a call all the way on the engine's thread, if one batch holds all of it.
+
+        Returns:
+            The answer; or none, and the prepared call, which others must not wait behind.
+        """
+        task, began = self.task, time.time_ns()
+        call = exchange.decode(task)
+        prepared = task.prepare(call.items)
+        units = [unit for one in prepared for unit in one.units]
+        if units and len(choose_batch(units, task.policy)) < len(units):
+            return (), (call, prepared, {})
+        if deadline is not None and deadline <= time.monotonic():
+            raise DeadlineExceeded(_TOO_LATE)
+        computing = time.time_ns()
+        outputs = self.batcher.compute_now([unit.data for unit in units]) if units else ()
+        computed = time.time_ns()
+        answer = self._encode(exchange, timeline, task.finish(prepared, outputs), call)
+        timeline.phases.append(("preprocess", began, computing))
+        if units:
+            timeline.batch_size = len(units)
+            timeline.phases.append(("queue", computing, computing))
+            timeline.phases.append(("engine", computing, computed))
+        timeline.phases.append(("postprocess", computed, time.time_ns()))
+        return (answer,), None
+
     async def _prepare(
         self, exchange: Exchange[Any], timeline: Timeline, cache: ResponseCache | None
-    ) -> tuple[Call[Any, Any], AllPrepared, dict[int, bytes]]:
+    ) -> _Ready:
         """Decode a call and prepare its items.
 
         Returns:
@@ -134,13 +199,13 @@ class Execution:
                 call = exchange.decode(task)
                 return call, task.prepare(call.items)
 
-            return (*await _on(_DECODERS, decode_and_prepare), {})
+            return (*await on_decoders(decode_and_prepare), {})
 
         def decode_and_key() -> tuple[Call[Any, Any], list[bytes]]:
             call = exchange.decode(task)
             return call, [cache_key(task.digest, task.fingerprint, task.item_bytes(i)) for i in call.items]
 
-        call, keys = await _on(_DECODERS, decode_and_key)
+        call, keys = await on_decoders(decode_and_key)
         found = await cache.get_many(keys)
         unknown = {row: key for row, key in enumerate(keys) if found[row] is None}
         timeline.cache_hits, timeline.cache_misses = len(keys) - len(unknown), len(unknown)
@@ -149,13 +214,9 @@ class Execution:
             prepared = iter(task.prepare([call.items[row] for row in unknown]) if unknown else ())
             return [next(prepared) if one is None else _known(task.unpack(one)) for one in found]
 
-        return call, await _on(_DECODERS, prepare_unknown), unknown
+        return call, await on_decoders(prepare_unknown), unknown
 
 
 def _known(result: ResultT) -> Prepared[Any, Any, ResultT]:
     """An item whose result was in the cache."""
     return Prepared((), lambda _: result)
-
-
-async def _on(threads: ThreadPoolExecutor, work: Callable[[], ResultT]) -> ResultT:
-    return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -1,16 +1,15 @@
-"""KServe's ``Model`` around a task; with ``protocol``'s converters, all that is imported of KServe.
+"""KServe's ``Model`` around a codec; with ``protocol``'s converters, all that is imported of KServe.
 
 A ``ServedModel`` is a KServe model: KServe's own ``ModelServer`` runs it. This package's server
-runs it too, and takes the shorter way through ``answer``, which skips KServe's decoding.
+runs it too, and takes the shorter way through ``answer``, which skips KServe's decoding. What computes
+is a ``modelserve.task_model.TaskModel``; what asks another server, a
+``modelserve.forwarding.ForwardingModel``.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import threading
 from abc import abstractmethod
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from kserve.errors import InferenceError
@@ -29,106 +28,76 @@ from modelserve.errors import (
     TooLarge,
     Unavailable,
 )
-from modelserve.exchange import AnyTask, Exchange, V1Exchange, V2Exchange
-from modelserve.execution import Execution, Timeline
-from modelserve.memory import give_back_freed
+from modelserve.exchange import AnyCodec, Exchange, V1Exchange, V2Exchange
+from modelserve.execution import Timeline
 from modelserve.protocol.kserve_types import from_kserve, to_kserve
 from modelserve.protocol.messages import TensorSpec
-from modelserve.protocol.rest import encode_response
-from modelserve.settings import ServerSettings, current_revision
-
-logger = logging.getLogger(__name__)
+from modelserve.settings import current_revision
 
 AnswerT = TypeVar("AnswerT")
 
 
 class ServedModel(Model):  # type: ignore[misc]
-    """A KServe model whose work is a ``Task``.
+    """A KServe model whose calls a ``Codec`` reads and writes; a subclass says what is between.
 
-    A subclass says how the task is built; everything else is the same for every model.
+    ``observe`` is told of each batch that is computed, and ``cache`` keeps results; a model that
+    computes nothing uses neither.
 
     Args:
         name: of the model.
         version: in the URL and in metadata.
-        max_queue: calls that may wait for the engine, those being decoded included.
-        window_seconds: the longest wait of the batcher for company.
+        max_queue: calls that may wait, those being decoded included.
     """
 
-    def __init__(
-        self, name: str, *, version: str = "1", max_queue: int = 256, window_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, name: str, *, version: str = "1", max_queue: int = 256) -> None:
         super().__init__(name)
         self.version = version
         self.revision = current_revision()
         self._max_queue = max_queue
-        self._window_seconds = window_seconds
-        self._execution: Execution | None = None
-        self._loading = threading.Lock()
         self.observe: Observer | None = None
         self.cache: ResponseCache | None = None
 
     @abstractmethod
-    def build_task(self) -> AnyTask:
-        """Read the model's folder and make its task.
+    def load(self) -> bool:
+        """Make ready to take calls, or do it again while calls are answered.
 
         Raises:
-            ModelLoadError: the folder cannot be served.
+            ModelLoadError: there is something that cannot be served.
         """
-
-    def load(self) -> bool:
-        """Load the model, or load it again, warm it up, and take calls.
-
-        The old weights serve until then, and calls that are in them end with them.
-        """
-        with self._loading:
-            task = self.build_task()
-            self._warm_up(task)
-            execution = Execution(
-                task, name=self.name, window_seconds=self._window_seconds, observe=self.observe
-            )
-            self._replace(execution)
-            self.ready = True
-        give_back_freed()
-        logger.info("loaded model %s, %s", self.name, task.digest)
-        return True
-
-    def _warm_up(self, task: AnyTask) -> None:
-        """Take one call through all that is slow the first time."""
-        request = task.sample()
-        exchange = V2Exchange(lambda: request, encode_response, version=self.version, revision=self.revision)
-        call = exchange.decode(task)
-        exchange.encode(task, task.run(call.items), call)
-
-    def _replace(self, execution: Execution | None) -> None:
-        before, self._execution = self._execution, execution
-        if before is not None:
-            before.batcher.close()
 
     def start(self) -> None:
         """Load the model if that has not happened; KServe's server calls this before it serves."""
         if not self.ready:
             self.load()
 
-    def stop(self) -> None:
-        """Take no more calls; the weights are freed when those in progress are answered."""
-        with self._loading:
-            self.ready = False
-            self._replace(None)
+    async def close(self) -> None:
+        """Free what the model holds; no call may be in progress."""
+        self.stop()
 
     @property
-    def task(self) -> AnyTask:
-        """The loaded task.
+    @abstractmethod
+    def codec(self) -> AnyCodec:
+        """What reads and writes the calls.
 
         Raises:
             Unavailable: the model is not loaded.
         """
-        return self._loaded().task
 
     @property
+    @abstractmethod
     def waiting(self) -> int:
         """Calls that are accepted and of which nothing is computed yet."""
-        execution = self._execution
-        return 0 if execution is None else execution.batcher.waiting
+
+    @property
+    @abstractmethod
+    def expected_wait_seconds(self) -> float:
+        """How long a call that came now would wait; 0 where that is not known."""
+
+    @abstractmethod
+    async def _answer(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, *, timeout_seconds: float | None
+    ) -> AnswerT:
+        """Answer a call for which there is room."""
 
     @property
     def is_full(self) -> bool:
@@ -139,15 +108,17 @@ class ServedModel(Model):  # type: ignore[misc]
         """Refuse a call because the queue is full.
 
         Raises:
-            Overloaded: always; it says when to try again, by the engine's recent speed.
+            Overloaded: always; it says when to try again, by the recent speed.
         """
-        execution = self._execution
-        expected = 0.0 if execution is None else execution.batcher.expected_wait_seconds
-        seconds = min(60, max(1, math.ceil(expected)))
+        seconds = min(60, max(1, math.ceil(self.expected_wait_seconds)))
         raise Overloaded(
             f"the queue is full with {self._max_queue} calls; try again after {seconds} s",
             retry_after_seconds=seconds,
         )
+
+    def unavailable(self) -> Unavailable:
+        """The error of a model that is not loaded."""
+        return Unavailable(f"model {self.name} is not loaded; load it, or try again when it is")
 
     async def answer(
         self,
@@ -156,7 +127,7 @@ class ServedModel(Model):  # type: ignore[misc]
         timeline: Timeline | None = None,
         timeout_seconds: float | None = None,
     ) -> AnswerT:
-        """Answer one call, computed together with others that are there.
+        """Answer one call.
 
         Args:
             exchange: the call.
@@ -170,18 +141,7 @@ class ServedModel(Model):  # type: ignore[misc]
             raise DeadlineExceeded("the caller's deadline had passed when the call arrived")
         if self.is_full:
             self.refuse()
-        execution = self._loaded()
-        while not execution.batcher.enter():  # it was replaced a moment ago
-            execution = self._loaded()
-        return await execution.answer(
-            exchange, timeline or Timeline(), timeout_seconds=timeout_seconds, cache=self.cache
-        )
-
-    def _loaded(self) -> Execution:
-        execution = self._execution
-        if execution is None:
-            raise Unavailable(f"model {self.name} is not loaded; load it, or try again when it is")
-        return execution
+        return await self._answer(exchange, timeline or Timeline(), timeout_seconds=timeout_seconds)
 
     async def predict(
         self,
@@ -213,39 +173,11 @@ class ServedModel(Model):  # type: ignore[misc]
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """The inputs, in the form of V2 metadata; empty while the model is not loaded."""
-        execution = self._execution
-        return [] if execution is None else describe(execution.task.inputs)
+        return describe(self.codec.inputs) if self.ready else []
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """The outputs, in the form of V2 metadata; empty while the model is not loaded."""
-        execution = self._execution
-        return [] if execution is None else describe(execution.task.outputs)
-
-
-class FolderModel(ServedModel):
-    """A model that is read from a folder, anew each time it is loaded.
-
-    Args:
-        name: of the model.
-        model_dir: the folder.
-        settings: the engine and the limits.
-        version: in the URL and in metadata.
-    """
-
-    def __init__(self, name: str, model_dir: Path, settings: ServerSettings, *, version: str = "1") -> None:
-        super().__init__(
-            name,
-            version=version,
-            max_queue=settings.max_queue,
-            window_seconds=settings.batch_window_ms / 1000,
-        )
-        self.model_dir = model_dir
-        self.settings = settings
-
-    @staticmethod
-    @abstractmethod
-    def accepts(model_dir: Path) -> bool:
-        """Whether a folder looks like one of this kind."""
+        return describe(self.codec.outputs) if self.ready else []
 
 
 def describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:

@@ -43,17 +43,6 @@ class ServerSettings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="Port for REST; 0 takes a free one.")
     grpc_port: int = Field(8081, ge=0, le=65535, description="Port for gRPC; 0 takes a free one.")
 
-    engine: Literal["auto", "onnx", "torch"] = Field(
-        "auto", description="What computes: auto takes torch where there is a CUDA device, else ONNX Runtime."
-    )
-    device: str = Field("auto", description="Device of the torch engine: auto, cpu, cuda or cuda:N.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Precision of the torch engine: auto is bf16 or fp16 on CUDA, else fp32."
-    )
-    threads: int = Field(
-        0, ge=0, description="Threads that compute one batch; 0 takes the cores of this container."
-    )
-
     workers: int = Field(
         1,
         ge=1,
@@ -70,25 +59,12 @@ class ServerSettings(BaseSettings):
     max_queue: int = Field(
         256, ge=1, description="Most calls that wait for a model's engine; a further one is answered 429."
     )
-    batch_window_ms: float = Field(
-        2.0,
-        ge=0,
-        le=1000,
-        description="Longest wait of a batch for calls that are being decoded; a lone call never waits.",
-    )
     drain_seconds: float = Field(
         0.0,
         ge=0,
         description="Time after SIGTERM in which calls are still taken while readiness has fallen, for "
         "proxies that have not noticed yet.",
     )
-    cache_url: str | None = Field(
-        None,
-        description="Keep results: memory:// in the process, or redis://HOST:PORT/DB. A URL with a password "
-        "belongs in the variable, as flags are seen by everyone.",
-    )
-    cache_max_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Most bytes of the cache in the process.")
-    cache_ttl_seconds: int = Field(3600, ge=1, description="How long a result is kept.")
     grace_seconds: int = Field(
         30, ge=0, description="Time for calls in progress to end after SIGTERM or Ctrl-C."
     )
@@ -107,6 +83,40 @@ class ServerSettings(BaseSettings):
         )
 
     @property
+    def revision(self) -> str:
+        """Knative's name for the running revision, or ``local`` outside of Knative."""
+        return current_revision()
+
+
+class EngineSettings(ServerSettings):
+    """What a server takes that computes."""
+
+    engine: Literal["auto", "onnx", "torch"] = Field(
+        "auto", description="What computes: auto takes torch where there is a CUDA device, else ONNX Runtime."
+    )
+    device: str = Field("auto", description="Device of the torch engine: auto, cpu, cuda or cuda:N.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Precision of the torch engine: auto is bf16 or fp16 on CUDA, else fp32."
+    )
+    threads: int = Field(
+        0, ge=0, description="Threads that compute one batch; 0 takes the cores of this container."
+    )
+
+    batch_window_ms: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="Longest wait of a batch for calls that are being decoded; a lone call never waits.",
+    )
+    cache_url: str | None = Field(
+        None,
+        description="Keep results: memory:// in the process, or redis://HOST:PORT/DB. A URL with a password "
+        "belongs in the variable, as flags are seen by everyone.",
+    )
+    cache_max_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Most bytes of the cache in the process.")
+    cache_ttl_seconds: int = Field(3600, ge=1, description="How long a result is kept.")
+
+    @property
     def engine_options(self) -> dict[str, Any]:
         """What ``modelserve.engines.loading.load_engine`` takes."""
         return {
@@ -116,13 +126,8 @@ class ServerSettings(BaseSettings):
             "precision": self.precision,
         }
 
-    @property
-    def revision(self) -> str:
-        """Knative's name for the running revision, or ``local`` outside of Knative."""
-        return current_revision()
 
-
-class PredictorSettings(ServerSettings):
+class PredictorSettings(EngineSettings):
     """What a server of one model takes: a predictor's container, started by KServe."""
 
     model_name: str = Field("", description="Name in the URL; empty takes the unit's own.")
@@ -132,6 +137,29 @@ class PredictorSettings(ServerSettings):
     )
     model_id: str | None = Field(
         None, description="Model to fetch where there is a network: a hub's org/name, or torchvision's name."
+    )
+
+
+class RemoteSettings(ServerSettings):
+    """What a server in front of a predictor takes: a transformer's or an explainer's container.
+
+    The names are those of KServe, whose controller gives ``--model_name``, ``--predictor_host`` and
+    ``--http_port``.
+    """
+
+    model_name: str = Field(
+        "", description="Name in the URL, here and at the predictor; empty takes the unit's own."
+    )
+    model_version: str = Field("1", description="Version in the URL and in metadata.")
+    predictor_host: str = Field(
+        "", description="Host of the predictor, with a port where it is not HTTP's: HOST or HOST:PORT."
+    )
+    predictor_protocol: Literal["v2", "grpc-v2"] = Field(
+        "v2", description="How the predictor is asked: REST with binary tensors, or gRPC."
+    )
+    predictor_use_ssl: bool = Field(False, description="Ask the predictor over TLS.")
+    predictor_request_timeout_seconds: float = Field(
+        60.0, gt=0, description="Longest wait for the predictor where the caller gives no deadline."
     )
 
 

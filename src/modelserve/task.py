@@ -57,23 +57,16 @@ class Prepared(Generic[DataT, OutputT, ResultT]):
     finish: Callable[[Sequence[OutputT]], ResultT]
 
 
-class Task(ABC, Generic[ItemT, DataT, OutputT, ResultT, OptionsT]):
-    """One kind of model, from decoded messages to encoded answers.
+class Codec(ABC, Generic[ItemT, ResultT, OptionsT]):
+    """The two ends of a model: decoded messages to items, and results to encoded answers.
 
-    Every method but ``compute`` may be called from several threads at once, and raises only
-    ``modelserve.errors.RequestError`` for what a caller sent. A task has no end of its own: a model
-    that is loaded again drops it, and it lives until its last call is answered.
-
-    ``inputs`` and ``outputs`` are those that the model's metadata names; ``digest`` is ``sha256:``
-    and the hex digest of the weights that are loaded; ``fingerprint`` tells everything else that a
-    result depends on, beside the item; ``policy`` says what a batch may hold.
+    Every method may be called from several threads at once, and raises only
+    ``modelserve.errors.RequestError`` for what a caller sent. ``inputs`` and ``outputs`` are those that
+    the model's metadata names.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    digest: str
-    fingerprint: str
-    policy: BatchPolicy
 
     @abstractmethod
     def decode(self, request: InferenceRequest) -> Call[ItemT, OptionsT]:
@@ -82,14 +75,6 @@ class Task(ABC, Generic[ItemT, DataT, OutputT, ResultT, OptionsT]):
     @abstractmethod
     def decode_v1(self, instances: Sequence[Any]) -> Call[ItemT, OptionsT]:
         """Check the instances of a V1 request and take its items out."""
-
-    @abstractmethod
-    def prepare(self, items: Sequence[ItemT]) -> list[Prepared[DataT, OutputT, ResultT]]:
-        """Make each item ready for the engine."""
-
-    @abstractmethod
-    def compute(self, batch: Sequence[DataT]) -> Sequence[OutputT]:
-        """Compute one batch; the only call that costs much, and called from one thread at a time."""
 
     @abstractmethod
     def encode(
@@ -102,12 +87,35 @@ class Task(ABC, Generic[ItemT, DataT, OutputT, ResultT, OptionsT]):
         """Make the predictions of a V1 answer, one for each instance."""
 
     @abstractmethod
-    def sample(self) -> InferenceRequest:
-        """A small call that takes the whole path, to warm it up."""
-
-    @abstractmethod
     def predictions(self, results: Sequence[ResultT]) -> tuple[list[str], list[float]]:
         """What was predicted, for the metrics: labels, and the model's confidence in each."""
+
+
+class Task(Codec[ItemT, ResultT, OptionsT], Generic[ItemT, DataT, OutputT, ResultT, OptionsT]):
+    """One kind of model, from decoded messages to encoded answers.
+
+    What ``Codec`` says of its methods holds for these too, but for ``compute``. A task has no end of
+    its own: a model that is loaded again drops it, and it lives until its last call is answered.
+
+    ``digest`` is ``sha256:`` and the hex digest of the weights that are loaded; ``fingerprint`` tells
+    everything else that a result depends on, beside the item; ``policy`` says what a batch may hold.
+    """
+
+    digest: str
+    fingerprint: str
+    policy: BatchPolicy
+
+    @abstractmethod
+    def prepare(self, items: Sequence[ItemT]) -> list[Prepared[DataT, OutputT, ResultT]]:
+        """Make each item ready for the engine."""
+
+    @abstractmethod
+    def compute(self, batch: Sequence[DataT]) -> Sequence[OutputT]:
+        """Compute one batch; the only call that costs much, and called from one thread at a time."""
+
+    @abstractmethod
+    def sample(self) -> InferenceRequest:
+        """A small call that takes the whole path, to warm it up."""
 
     @abstractmethod
     def item_bytes(self, item: ItemT) -> bytes:

@@ -18,8 +18,8 @@ SCRIPT = """
 from pathlib import Path
 from kserve import ModelServer
 from bert_ner.model import BertNer
-from modelserve.settings import ServerSettings
-model = BertNer("bert-ner", Path("samples/bert-ner"), ServerSettings())
+from modelserve.settings import EngineSettings
+model = BertNer("bert-ner", Path("samples/bert-ner"), EngineSettings())
 model.load()
 ModelServer(http_port={port}, enable_grpc=False).start([model])
 """

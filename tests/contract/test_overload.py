@@ -1,6 +1,6 @@
 """A full queue, a passed deadline and a draining server, over REST and gRPC.
 
-The models here are real ``ServedModel``s whose task holds each call until the test lets it go.
+The models here are real ``TaskModel``s whose task holds each call until the test lets it go.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from modelserve.batching.planner import BatchPolicy, Unit
-from modelserve.exchange import AnyTask
+from modelserve.execution import AnyTask
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Front
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
-from modelserve.serving import ServedModel
 from modelserve.task import Call, Prepared, Task
+from modelserve.task_model import TaskModel
 
 BODY = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1], "data": [1]}]}
 PATH = "/v2/models/gate/infer"
@@ -87,7 +87,7 @@ class GateTask(Task[int, int, int, int, None]):
         return packed[0]
 
 
-class GateModel(ServedModel):
+class GateModel(TaskModel):
     """A model that is as slow as the test wants."""
 
     def __init__(self, *, fails: bool = False) -> None:
@@ -101,7 +101,7 @@ class GateModel(ServedModel):
     @property
     def gate_calls(self) -> int:
         """Calls that have been decoded."""
-        task = self.task
+        task = self.codec
         assert isinstance(task, GateTask)
         return task.prepared
 

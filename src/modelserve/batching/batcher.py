@@ -4,6 +4,9 @@ The thread owns the engine and takes its next batch itself, so that a busy event
 engine idle. Each call is a ticket with the places for its own answers: what is computed together is put
 back by place, and cannot be mixed up. Where a batch fails, its calls are computed again one by one, so
 that the one at fault fails alone.
+
+A call that finds nobody else may run on the thread as a whole, from its decoding to its encoding: with no
+other call to work beside it, handing it from thread to thread is all cost.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +25,7 @@ from modelserve.errors import DeadlineExceeded
 
 DataT = TypeVar("DataT")
 OutputT = TypeVar("OutputT")
+ResultT = TypeVar("ResultT")
 
 Observer = Callable[[float, int], None]
 """Told of each batch: the seconds in the engine and the number of units."""
@@ -67,6 +72,34 @@ class _Ticket(Generic[OutputT]):
         )
 
 
+class _Job:
+    """Work that has the thread for itself."""
+
+    __slots__ = ("future", "loop", "work")
+
+    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+
+    def run(self) -> None:
+        """Do it, on the batcher's thread, and tell who waits for it."""
+        try:
+            result, error = self.work(), None
+        except Exception as raised:
+            result, error = None, raised
+        with suppress(RuntimeError):  # the loop is closed, and whoever waited on it has gone
+            self.loop.call_soon_threadsafe(self._deliver, result, error)
+
+    def _deliver(self, result: Any, error: Exception | None) -> None:
+        if self.future.done():  # the caller has gone
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
 @dataclass(frozen=True, slots=True)
 class _Place(Generic[DataT, OutputT]):
     unit: Unit[DataT]
@@ -107,6 +140,8 @@ class Batcher(Generic[DataT, OutputT]):
         self._inside = 0
         self._preparing = 0
         self._closed = False
+        self._job: _Job | None = None
+        self._is_idle = False
         self._seconds_per_unit = 0.0
         self.waiting = 0
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -131,6 +166,41 @@ class Batcher(Generic[DataT, OutputT]):
                 self.waiting -= 1
             if self._closed or not submitted:
                 self._changed.notify()
+
+    def run_alone(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT] | None:
+        """Run a call that has entered on the thread, if there is no other and the engine is idle.
+
+        The work computes with ``compute_now``. The call counts as one whose units were submitted; where
+        the work leaves them to be submitted, ``rejoin`` comes before.
+
+        Returns:
+            The work's result to come, or None where the call has to go the usual way.
+        """
+        with self._changed:
+            if self._inside != 1 or self._queue or not self._is_idle:
+                return None
+            self._is_idle = False
+            self._preparing -= 1
+            self.waiting -= 1
+            self._job = job = _Job(work, asyncio.get_running_loop())
+            self._changed.notify()
+        return job.future
+
+    def rejoin(self) -> None:
+        """Count a call that ran alone as one that has entered and not yet submitted."""
+        with self._changed:
+            self._preparing += 1
+            self.waiting += 1
+
+    def compute_now(self, batch: Sequence[DataT]) -> Sequence[OutputT]:
+        """Compute one batch; on the batcher's thread."""
+        began = time.perf_counter()
+        outputs = self._compute(batch)
+        seconds = time.perf_counter() - began
+        self._seconds_per_unit = 0.8 * self._seconds_per_unit + 0.2 * seconds / len(batch)
+        if self._observe is not None:
+            self._observe(seconds, len(batch))
+        return outputs
 
     @property
     def expected_wait_seconds(self) -> float:
@@ -183,18 +253,26 @@ class Batcher(Generic[DataT, OutputT]):
             return True
 
     def _work(self) -> None:
-        while (batch := self._take()) is not None:
-            self._run(batch)
+        while (taken := self._take()) is not None:
+            if isinstance(taken, _Job):
+                taken.run()
+            else:
+                self._run(taken)
 
-    def _take(self) -> list[_Place[DataT, OutputT]] | None:
-        """The next batch, once there is one; None when no more can come."""
+    def _take(self) -> list[_Place[DataT, OutputT]] | _Job | None:
+        """The next batch or job, once there is one; None when no more can come."""
         with self._changed:
             while True:
+                if self._job is not None:
+                    job, self._job = self._job, None
+                    return job
                 if not self._queue:
                     if self._closed and self._inside == 0:
                         return None
+                    self._is_idle = True
                     self._changed.wait()
                     continue
+                self._is_idle = False
                 chosen = choose_batch([place.unit for place in self._queue[:LOOKED_AT]], self._policy)
                 wait = self._window.remaining(
                     time.monotonic(),
@@ -219,9 +297,8 @@ class Batcher(Generic[DataT, OutputT]):
                 self.waiting -= 1
 
     def _run(self, batch: list[_Place[DataT, OutputT]]) -> None:
-        began = time.perf_counter()
         try:
-            outputs = self._compute([place.unit.data for place in batch])
+            outputs = self.compute_now([place.unit.data for place in batch])
         except Exception as error:
             tickets = {id(place.ticket) for place in batch}
             if len(tickets) == 1:
@@ -230,11 +307,6 @@ class Batcher(Generic[DataT, OutputT]):
             for ticket in tickets:
                 self._run([place for place in batch if id(place.ticket) == ticket])
             return
-        seconds = time.perf_counter() - began
-        per_unit = seconds / len(batch)
-        self._seconds_per_unit = 0.8 * self._seconds_per_unit + 0.2 * per_unit
-        if self._observe is not None:
-            self._observe(seconds, len(batch))
         self._finish(batch, outputs, None)
 
     def _finish(
@@ -272,7 +344,5 @@ class Batcher(Generic[DataT, OutputT]):
                 ticket.deliver(now)
 
         for loop, ended in by_loop.items():
-            try:
+            with suppress(RuntimeError):  # the loop is closed, and whoever waited on it has gone
                 loop.call_soon_threadsafe(deliver_all, ended)
-            except RuntimeError:  # the loop is closed, and whoever waited on it has gone
-                continue

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from modelserve.errors import ModelLoadError
-from modelserve.settings import ServerSettings, parse_settings
+from modelserve.settings import EngineSettings, parse_settings
 
 if TYPE_CHECKING:
-    from modelserve.serving import FolderModel
+    from modelserve.task_model import FolderModel
 
 UNITS = "modelserve.predictors"
 """The entry points by which units are found; each names a ``FolderModel``."""
 
 
-class ServeSettings(ServerSettings):
+class ServeSettings(EngineSettings):
     """Serve models over V1 and V2 (REST) and V2 (gRPC) until Ctrl-C."""
 
     model: list[str] = Field(

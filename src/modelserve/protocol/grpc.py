@@ -82,7 +82,7 @@ def encode_response(response: InferenceResponse, *, request_was_raw: bool) -> pb
         id=response.id or "",
     )
     for name, value in response.parameters.items():
-        message.parameters[name].CopyFrom(_parameter(value))
+        message.parameters[name].CopyFrom(encode_parameter(value))
     raw = request_was_raw or any(tensor.datatype not in FIELDS for tensor in response.outputs)
     for tensor in response.outputs:
         output = message.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
@@ -115,7 +115,8 @@ def _value(parameter: pb.InferParameter) -> bool | int | float | str | None:
     return value
 
 
-def _parameter(value: bool | int | float | str) -> pb.InferParameter:
+def encode_parameter(value: bool | int | float | str) -> pb.InferParameter:
+    """Write a parameter."""
     if isinstance(value, bool):
         return pb.InferParameter(bool_param=value)
     if isinstance(value, int):

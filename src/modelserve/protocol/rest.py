@@ -68,9 +68,9 @@ def decode_request(
             "the length of the body's JSON part is accepted"
         )
     view = memoryview(body)
-    message = _parse(view[:header_length])
-    raw = None if header_length is None else _Raw(view[header_length:])
-    inputs = check_inputs([_input(item, raw) for item in _objects(message, "inputs")])
+    message = parse_object(view[:header_length])
+    raw = None if header_length is None else RawTensors(view[header_length:])
+    inputs = check_inputs([read_tensor(item, raw) for item in named_objects(message, "inputs")])
     if raw is not None and raw.data:
         raise InvalidInput(
             f"the body has {len(raw.data)} bytes after its last tensor; "
@@ -85,7 +85,7 @@ def decode_request(
         model_version=model_version,
         id=identifier,
         inputs=inputs,
-        outputs=tuple(_output(item) for item in _objects(message, "outputs")),
+        outputs=tuple(_output(item) for item in named_objects(message, "outputs")),
         parameters=parameters,
         binary_output=flag(parameters, "binary_data_output", owner="the request") or False,
     )
@@ -129,13 +129,14 @@ def encode_response(response: InferenceResponse, request: InferenceRequest) -> E
     return EncodedResponse(b"".join([header, *raw]), len(header))
 
 
-class _Raw:
+class RawTensors:
     """The raw tensors that follow the JSON part; ``data`` is what is not taken yet."""
 
     def __init__(self, data: memoryview) -> None:
         self.data = data
 
     def take(self, size: int, *, name: str) -> memoryview:
+        """The next bytes, for the tensor of that name."""
         if size > len(self.data):
             raise InvalidInput(
                 f"{label(name)} has a `binary_data_size` of {size}, but {len(self.data)} bytes of the "
@@ -145,7 +146,12 @@ class _Raw:
         return taken
 
 
-def _parse(body: memoryview) -> dict[str, Any]:
+def parse_object(body: memoryview) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -155,7 +161,7 @@ def _parse(body: memoryview) -> dict[str, Any]:
     return message
 
 
-def _objects(message: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def named_objects(message: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """The list of named objects under ``key``; empty where there is none."""
     items = message.get(key)
     if items is None:
@@ -170,7 +176,12 @@ def _objects(message: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return items
 
 
-def _input(item: dict[str, Any], raw: _Raw | None) -> Tensor:
+def read_tensor(item: dict[str, Any], raw: RawTensors | None) -> Tensor:
+    """A tensor of a body; its values are JSON, or the next of the raw ones.
+
+    Raises:
+        InvalidInput: it contradicts itself.
+    """
     name: str = item["name"]
     for field in ("datatype", "shape"):
         if item.get(field) is None:

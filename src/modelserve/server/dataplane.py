@@ -106,13 +106,13 @@ class DataPlane:
             Unavailable: it is not loaded, so that they are not known.
         """
         model = self.model(name, version)
-        task = model.task
+        codec = model.codec
         return {
             "name": model.name,
             "versions": [model.version],
             "platform": "modelserve",
-            "inputs": describe(task.inputs),
-            "outputs": describe(task.outputs),
+            "inputs": describe(codec.inputs),
+            "outputs": describe(codec.outputs),
         }
 
     def statistics(self, name: str, version: str | None = None) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class DataPlane:
     async def close(self) -> None:
         """Free every model and thread; no call may be in progress."""
         for model in self._models.values():
-            model.stop()
+            await model.close()
         self._loaders.shutdown()
         if self._cache is not None:
             await self._cache.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelserve.errors import ModelServeError
 from modelserve.logs import configure_logging
-from modelserve.settings import PredictorSettings, ServerSettings, parse_settings
+from modelserve.settings import PredictorSettings, RemoteSettings, ServerSettings, parse_settings
 
 if TYPE_CHECKING:
     from modelserve.serving import ServedModel
@@ -44,6 +44,38 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
         unit = getattr(importlib.import_module(module), name)
         model_name = settings.model_name or default_name
         return [unit(model_name, model_dir, settings, version=settings.model_version)]
+
+    return run_server(build, settings)
+
+
+def run_remote(
+    model_class: str,
+    settings_class: type[RemoteSettings],
+    *,
+    default_name: str,
+    argv: Sequence[str],
+) -> int:
+    """Serve one model in front of a predictor, as a transformer's or an explainer's container does.
+
+    Args:
+        model_class: ``module:Class`` of the unit's model, made from a name and the settings.
+        settings_class: of the unit.
+        default_name: the model's name where the settings give none.
+        argv: the flags.
+
+    Returns:
+        The exit status: 0 after a signal, 1 when the server could not start.
+    """
+    program = f"python -m {model_class.partition('.')[0]}"
+    settings = parse_settings(settings_class, argv, program=program)
+    if not settings.predictor_host:
+        print(f"{program}: --predictor_host is needed; --help tells more", file=sys.stderr)
+        return 2
+    module, _, name = model_class.partition(":")
+
+    def build() -> list[ServedModel]:
+        unit = getattr(importlib.import_module(module), name)
+        return [unit(settings.model_name or default_name, settings, version=settings.model_version)]
 
     return run_server(build, settings)
 

@@ -20,7 +20,7 @@ from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
 from modelserve.server.workers import Inherited, StartError, listen
 from modelserve.serving import ServedModel
-from modelserve.settings import ServerSettings
+from modelserve.settings import EngineSettings, ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ async def serve(
 
 
 def _open_cache(settings: ServerSettings) -> ResponseCache | None:
-    if settings.cache_url is None:
+    if not isinstance(settings, EngineSettings) or settings.cache_url is None:
         return None
     try:
         return open_cache(

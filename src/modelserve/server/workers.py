@@ -21,7 +21,7 @@ from types import FrameType
 
 from modelserve.engines.cores import available_cores
 from modelserve.errors import ModelServeError
-from modelserve.settings import ServerSettings
+from modelserve.settings import EngineSettings, ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,8 @@ class _Supervisor:
         self._listener = listener
         self._grpc_port = grpc_port
         # Each worker has its share of the cores, or all of them would fight for the same ones.
-        self._threads = settings.threads or max(1, available_cores() // settings.workers)
+        chosen = settings.threads if isinstance(settings, EngineSettings) else 0
+        self._threads = chosen or max(1, available_cores() // settings.workers)
         self._workers: dict[int, _Worker] = {}
         self._stopping = False
         self._status = 0

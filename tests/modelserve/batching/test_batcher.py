@@ -171,3 +171,91 @@ async def test_a_call_that_failed_to_be_decoded_is_gone() -> None:
     assert batcher.waiting == 1
     batcher.leave(submitted=False)
     assert batcher.waiting == 0
+
+
+async def idle(batcher: Batcher[int, int]) -> None:
+    """Wait until a call has been answered and the thread waits again."""
+    await call(batcher, 1)
+    assert batcher.enter()
+    try:
+        while (future := batcher.run_alone(lambda: None)) is None:
+            await asyncio.sleep(0.001)
+        await future
+    finally:
+        batcher.leave(submitted=True)
+    await asyncio.sleep(0.05)
+
+
+async def test_a_call_that_finds_nobody_runs_on_the_engines_thread() -> None:
+    engine = Doubling()
+    batcher = Batcher(engine, BatchPolicy(budget=64), name="the engine's")
+    await idle(batcher)
+    assert batcher.enter()
+    future = batcher.run_alone(lambda: (threading.current_thread().name, batcher.compute_now([3, 4])))
+    assert future is not None
+    assert batcher.waiting == 0  # it has begun: it takes no place in the queue
+    assert await future == ("the engine's", [6, 8])
+    batcher.leave(submitted=True)
+    assert (await call(batcher, 5)).outputs == [10]
+
+
+async def test_a_call_with_others_goes_the_usual_way() -> None:
+    engine = Doubling(is_open=False)
+    batcher = Batcher(engine, BatchPolicy(budget=64))
+    first = await held(engine, batcher)
+    assert batcher.enter()
+    assert batcher.run_alone(lambda: None) is None
+    batcher.leave(submitted=False)
+    engine.gate.set()
+    await first
+
+
+async def test_others_queue_behind_a_call_alone_and_it_fails_alone() -> None:
+    engine = Doubling()
+    batcher = Batcher(engine, BatchPolicy(budget=64))
+    await idle(batcher)
+    engine.gate.clear()
+    engine.entered.clear()
+    assert batcher.enter()
+    alone = batcher.run_alone(lambda: batcher.compute_now([-1]))
+    assert alone is not None
+    assert await asyncio.to_thread(engine.entered.wait, 30)
+    others = [asyncio.create_task(call(batcher, value)) for value in range(5)]
+    await queued(batcher, 5)
+    engine.gate.set()
+    with pytest.raises(InvalidInput):
+        await alone
+    batcher.leave(submitted=True)
+    assert [answer.outputs for answer in await asyncio.gather(*others)] == [[2 * v] for v in range(5)]
+    assert engine.batches[-1] == list(range(5))
+
+
+async def test_a_call_alone_may_rejoin_the_queue() -> None:
+    batcher = Batcher(Doubling(), BatchPolicy(budget=64))
+    await idle(batcher)
+    assert batcher.enter()
+    alone = batcher.run_alone(lambda: "too large for one batch")
+    assert alone is not None
+    assert await alone == "too large for one batch"
+    batcher.rejoin()
+    assert batcher.waiting == 1
+    assert (await batcher.submit([Unit(7, 1)])).outputs == [14]
+    batcher.leave(submitted=True)
+    assert batcher.waiting == 0
+
+
+async def test_a_caller_that_leaves_a_call_alone_holds_up_nobody() -> None:
+    engine = Doubling()
+    batcher = Batcher(engine, BatchPolicy(budget=64))
+    await idle(batcher)
+    engine.gate.clear()
+    engine.entered.clear()
+    assert batcher.enter()
+    alone = batcher.run_alone(lambda: batcher.compute_now([1]))
+    assert alone is not None
+    assert await asyncio.to_thread(engine.entered.wait, 30)
+    alone.cancel()
+    batcher.leave(submitted=True)
+    engine.gate.set()
+    assert (await call(batcher, 2)).outputs == [4]
+    batcher.close()
