@@ -22,6 +22,8 @@ from modelserve.bench.calls import Item, Target, encode_call, http_post
 MODEL = "bench"
 """The model's name in every server."""
 
+PEER_PACKAGES = ("torch", "torchvision", "transformers", "onnxruntime", "tokenizers", "pillow", "numpy")
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -37,8 +39,7 @@ class Contender(ABC):
     name: str
     title: str
     packages: tuple[str, ...]
-    same_engine = True
-    """Whether it runs the same graph on ONNX Runtime, so that a ratio to it counts."""
+    is_given_our_graph = False
 
     def python(self) -> Path:
         """The Python of its environment.
@@ -60,9 +61,25 @@ class Contender(ABC):
     def answer(self, body: bytes) -> Any:
         """What an answer's body says: a list of entities, or labels and scores."""
 
+
+class Peer(Contender):
+    """Another server: with torch, as its documentation has it, or given our graph for ONNX Runtime."""
+
+    product: str
+
+    def __init__(self, *, is_given_our_graph: bool = False) -> None:
+        self.is_given_our_graph = is_given_our_graph
+        self.title = f"{self.product}, our graph" if is_given_our_graph else self.product
+
+    def python(self) -> Path:
+        """The Python of its environment, to which torch is lent: one copy of 6 GB serves all."""
+        torch = ensure("torch", PEERS / "torch" / "requirements.txt")
+        return ensure(self.name, PEERS / self.name / "requirements.txt", lent=torch)
+
     def _variables(self, kind: Kind, threads: int, *folders: Path) -> dict[str, str]:
         paths = (PEERS / "common", ROOT / "predictors", *folders)
         return {
+            "PEER_ENGINE": "onnx" if self.is_given_our_graph else "torch",
             "MODEL_KIND": kind.name,
             "MODEL_DIR": str(kind.folder),
             "THREADS": str(threads),
@@ -96,40 +113,34 @@ class ModelServe(Contender):
         return json.loads(body)["predictions"][0]
 
 
-class KServe(ModelServe):
-    """Plain KServe with ONNX Runtime."""
+class KServe(Peer):
+    """Plain KServe: a custom predictor."""
 
     name = "kserve"
-    title = "KServe"
-    packages: tuple[str, ...] = ("kserve", "onnxruntime", "tokenizers", "pillow", "numpy", "uvicorn")
-    script = "serve.py"
-
-    def python(self) -> Path:
-        """The Python of its environment."""
-        return Contender.python(self)
+    product = "KServe"
+    packages = ("kserve", *PEER_PACKAGES)
 
     def launch(self, kind: Kind, *, port: int, other_ports: tuple[int, int], threads: int) -> Launch:
         """The custom predictor's script."""
-        command = [str(self.python()), str(PEERS / "kserve" / self.script), "--model_name", MODEL]
+        command = [str(self.python()), str(PEERS / "kserve" / "serve.py"), "--model_name", MODEL]
         command += ["--http_port", str(port), "--grpc_port", str(other_ports[0])]
         return Launch(command, self._variables(kind, threads))
 
+    def call(self, target: Target, item: Item) -> bytes:
+        """V1."""
+        return OURS.call(target, item)
 
-class KServeTorch(KServe):
-    """Plain KServe with torch, which is what its documentation shows."""
-
-    title = "KServe with torch"
-    packages = ("kserve", "torch", "torchvision", "transformers")
-    same_engine = False
-    script = "serve_torch.py"
+    def answer(self, body: bytes) -> Any:
+        """The first prediction."""
+        return OURS.answer(body)
 
 
-class MLServer(Contender):
+class MLServer(Peer):
     """Seldon's MLServer with adaptive batching."""
 
     name = "mlserver"
-    title = "MLServer"
-    packages = ("mlserver", "onnxruntime", "tokenizers", "pillow", "numpy", "uvicorn")
+    product = "MLServer"
+    packages = ("mlserver", *PEER_PACKAGES)
 
     def launch(self, kind: Kind, *, port: int, other_ports: tuple[int, int], threads: int) -> Launch:
         """``mlserver start FOLDER``."""
@@ -160,12 +171,12 @@ class MLServer(Contender):
         return json.loads(json.loads(body)["outputs"][0]["data"][0])
 
 
-class LitServe(Contender):
+class LitServe(Peer):
     """LitServe with batching."""
 
     name = "litserve"
-    title = "LitServe"
-    packages = ("litserve", "onnxruntime", "tokenizers", "pillow", "numpy", "uvicorn")
+    product = "LitServe"
+    packages = ("litserve", *PEER_PACKAGES)
 
     def launch(self, kind: Kind, *, port: int, other_ports: tuple[int, int], threads: int) -> Launch:
         """The script that its documentation shows."""
@@ -182,12 +193,12 @@ class LitServe(Contender):
         return json.loads(body)["output"]
 
 
-class BentoML(Contender):
+class BentoML(Peer):
     """BentoML with adaptive batching."""
 
     name = "bentoml"
-    title = "BentoML"
-    packages = ("bentoml", "onnxruntime", "tokenizers", "pillow", "numpy", "uvicorn")
+    product = "BentoML"
+    packages = ("bentoml", *PEER_PACKAGES)
 
     def launch(self, kind: Kind, *, port: int, other_ports: tuple[int, int], threads: int) -> Launch:
         """``bentoml serve``."""
@@ -210,7 +221,18 @@ class BentoML(Contender):
 
 
 OURS = ModelServe()
-CONTENDERS: tuple[Contender, ...] = (OURS, KServe(), MLServer(), LitServe(), BentoML(), KServeTorch())
+KSERVE, KSERVE_OUR_GRAPH = KServe(), KServe(is_given_our_graph=True)
+CONTENDERS: tuple[Contender, ...] = (
+    OURS,
+    KSERVE,
+    MLServer(),
+    LitServe(),
+    BentoML(),
+    KSERVE_OUR_GRAPH,
+    MLServer(is_given_our_graph=True),
+    LitServe(is_given_our_graph=True),
+    BentoML(is_given_our_graph=True),
+)
 
 
 def essence(answer: Any) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import models
 from benchmarks.contenders import essence
 from benchmarks.models import Kind
-from modelserve.settings import ServerSettings, parse_settings
+from modelserve.settings import EngineSettings, parse_settings
 
 UNITS = {"bert_ner": "BertNer", "resnet_classifier": "ResNetClassifier"}
 
@@ -32,7 +32,7 @@ class Direct:
 
     def __init__(self, kind: Kind, threads: int) -> None:
         unit = getattr(importlib.import_module(f"{kind.unit}.model"), UNITS[kind.unit])
-        settings = parse_settings(ServerSettings, ["--threads", str(threads)], program="benchmarks.direct")
+        settings = parse_settings(EngineSettings, ["--threads", str(threads)], program="benchmarks.direct")
         self._task = unit("direct", kind.folder, settings).build_task()
         self._instances = [
             item if isinstance(item, str) else {"b64": base64.b64encode(item).decode()} for item in kind.items

@@ -17,12 +17,13 @@ class NotInstalled(Exception):
     """An environment could not be made; the message says why, as pip said it."""
 
 
-def ensure(name: str, lock: Path) -> Path:
+def ensure(name: str, lock: Path, *, lent: Path | None = None) -> Path:
     """Make the environment if it is not there as its lock says; its Python.
 
     Args:
         name: of the folder below ``.bench``.
         lock: hash-pinned requirements.
+        lent: the Python of an environment whose packages this one may use too; its own come first.
 
     Raises:
         NotInstalled: pip refused.
@@ -41,5 +42,13 @@ def ensure(name: str, lock: Path) -> Path:
     )
     if ran.returncode:
         raise NotInstalled(ran.stderr.strip().splitlines()[-1])
+    if lent is not None:
+        (_packages(python) / "lent.pth").write_text(f"{_packages(lent)}\n", "utf-8")
     stamp.write_text(wanted, "ascii")
     return python
+
+
+def _packages(python: Path) -> Path:
+    """The site-packages of an environment."""
+    (folder,) = (python.parent.parent / "lib").glob("python3.*/site-packages")
+    return folder

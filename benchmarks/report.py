@@ -15,14 +15,18 @@ _INTRODUCTION = """\
 
 Written by `make bench`; it measures again, writes this page and fails where a ratio is not met.
 
-Generator, server and direct baseline share the same {cores} cores. Every server runs the same `model.onnx` in
-float32 on ONNX Runtime with {threads} intra-op threads and the same session options, in one process or
-worker, with its own batching switched on where it has any; tokenizers, Pillow and numpy do the rest.
-Plain KServe has none in its process. *KServe with torch* computes with torch, transformers and
-torchvision instead, and counts in no ratio. Servers are up side by side, each in an environment of its own,
-and are measured in turn, round after round; a figure is the median over the rounds. Before anything is timed,
-their answers to {checked} inputs have to be those of the direct call: the same entities at the same
-places, the same class.
+Generator, server and direct baseline share the same {cores} cores. Every server serves the same float32
+weights with {threads} threads in one process or worker, with its own batching switched on where it has any
+(plain KServe has none in its process), tokenizers or Pillow before the engine and numpy after it. Each is
+measured twice: as its documentation has it, with torch, transformers and torchvision; and, *our graph*, given
+what modelserve makes of the weights, on ONNX Runtime with modelserve's session options. The first tells what
+choosing modelserve gains, and counts in the ratio; the second tells what its serving alone gains, which on
+equal engines is what the engine leaves over.
+
+Servers are up side by side, each in an environment of its own, and are measured in turn, round after round.
+A figure is the median over the rounds; a ratio or a difference is the median of those within a round, as the
+machine's speed drifts from one to the next. Before anything is timed, the answers to {checked} inputs have to
+be those of the direct call: the same entities at the same places, the same class.
 
 *Direct* is modelserve's own pre- and postprocessing and engine, called in a process without a server, one
 batch after another in the best of several sizes. The ResNet-50 has random weights, which cost what trained

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.claims import Claim, Options, Result, table_of
-from benchmarks.contenders import OURS, Contender, KServe, KServeTorch
+from benchmarks.contenders import KSERVE, KSERVE_OUR_GRAPH, OURS, Contender
 from benchmarks.environments import NotInstalled
 from benchmarks.models import Kind
 from benchmarks.servers import NotServing, serving
@@ -23,8 +23,8 @@ async def measure(options: Options) -> Result:
     rounds = int(options.choose(5, 1))
     starts: tuple[tuple[Contender, Kind], ...] = (
         (OURS, models.small_ner()),  # from the folder that the repository holds
-        (KServe(), models.ner()),
-        (KServeTorch(), models.ner()),
+        (KSERVE_OUR_GRAPH, models.ner()),
+        (KSERVE, models.ner()),
     )
     found: dict[str, list[float]] = {}
     absent: dict[str, str] = {}

@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks import models
 from benchmarks.claims import Claim, Options, Result, table_of
 from benchmarks.contenders import OURS
-from benchmarks.measures.rounds import DIRECT, field, medians
+from benchmarks.measures.rounds import DIRECT, difference, field, medians
 from benchmarks.models import Kind
 from benchmarks.servers import Server
 from modelserve.bench.loops import ClosedLoop
@@ -24,7 +24,7 @@ async def measure(options: Options) -> Result:
 
 
 async def _measure_kind(kind: Kind, options: Options) -> Result:
-    seconds, rounds = options.choose(5, 1), int(options.choose(3, 1))
+    seconds, rounds = options.choose(4, 1), int(options.choose(5, 1))
     async with field(kind, threads=options.threads) as taking_part:
 
         async def turn(server: Server) -> float:
@@ -50,7 +50,7 @@ def claims(result: Result) -> Sequence[Claim]:
     return [
         Claim(
             f"latency, {of['title']}, one caller's median beyond the direct call's",
-            of["p50_ms"][OURS.title] - of["p50_ms"][DIRECT],
+            difference(of["rounds"], OURS.title, DIRECT),
             _MOST_ADDED_MS,
             unit=" ms",
         )
@@ -64,7 +64,7 @@ def table(result: Result) -> Sequence[str]:
     for of in result.values():
         wait = of["p50_ms"]
         rows = [
-            [title, f"{value:.2f}", f"{value - wait[DIRECT]:+.2f}"]
+            [title, f"{value:.2f}", f"{difference(of['rounds'], title, DIRECT):+.2f}"]
             for title, value in sorted(wait.items(), key=lambda pair: pair[1])
         ]
         rows += [[title, "not measured", reason] for title, reason in of["absent"].items()]

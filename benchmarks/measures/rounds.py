@@ -72,6 +72,16 @@ async def field(kind: Kind, *, threads: int) -> AsyncIterator[Field]:
         yield field
 
 
+def ratio(rounds: Mapping[str, list[float]], one: str, other: str) -> float:
+    """The median over rounds of one contender's figure over another's in the same round."""
+    return median(a / b for a, b in zip(rounds[one], rounds[other], strict=True))
+
+
+def difference(rounds: Mapping[str, list[float]], one: str, other: str) -> float:
+    """The median over rounds of one contender's figure less another's in the same round."""
+    return median(a - b for a, b in zip(rounds[one], rounds[other], strict=True))
+
+
 def medians(found: Mapping[str, list[float]]) -> dict[str, float]:
     """The median over rounds of each contender."""
     return {name: median(values) for name, values in found.items()}

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import models
 from benchmarks.baseline import baseline
 from benchmarks.claims import Claim, Options, Result, table_of
-from benchmarks.contenders import MODEL, OURS, KServe
+from benchmarks.contenders import KSERVE, MODEL, OURS
 from benchmarks.direct import pixel_tensor
 from benchmarks.environments import NotInstalled
 from benchmarks.places import PEERS, SCRATCH
@@ -68,7 +68,7 @@ def _kserve_codec(call: bytes, seconds: float) -> float:
     path: Path = SCRATCH / "run" / "tensor.bin"
     path.write_bytes(body)
     script = str(PEERS / "kserve" / "codec.py")
-    command = [str(KServe().python()), script, str(path), length, str(seconds)]
+    command = [str(KSERVE.python()), script, str(path), length, str(seconds)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(ran.stdout.split()[-1])
 

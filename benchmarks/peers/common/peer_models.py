@@ -1,8 +1,9 @@
 """Both models as the users of any serving framework write them, for every peer alike.
 
-tokenizers or Pillow before, numpy after, ONNX Runtime between, and the same ``model.onnx``, threads and
-session options as modelserve: what a benchmark tells apart is then the serving. How entities are read
-from logits is ``bert_ner.entities``, so that equal logits are equal answers.
+tokenizers or Pillow before, numpy after, and between them either torch, with transformers and torchvision
+as every framework's documentation has it, or ONNX Runtime with modelserve's own graph, threads and session
+options: what is told apart then is the serving alone. How entities are read from logits is
+``bert_ner.entities``, so that equal logits are equal answers.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class PeerModel(Protocol):
 
 
 def load_model() -> PeerModel:
-    """The model that the environment names: ``MODEL_KIND``, ``MODEL_DIR`` and ``THREADS``."""
+    """The model that ``MODEL_KIND``, ``MODEL_DIR``, ``PEER_ENGINE`` and ``THREADS`` name."""
     folder = Path(os.environ["MODEL_DIR"])
-    engine = onnx_engine(folder)
+    engine = torch_engine(folder) if os.environ["PEER_ENGINE"] == "torch" else onnx_engine(folder)
     return Ner(folder, engine) if os.environ["MODEL_KIND"] == "ner" else Classifier(folder, engine)
 
 
@@ -44,9 +45,40 @@ def threads() -> int:
     return int(os.environ["THREADS"])
 
 
+def torch_engine(folder: Path) -> Run:
+    """The folder's weights in torchvision's or transformers' own module."""
+    import torch  # noqa: PLC0415  # one of the two engines is used
+
+    torch.set_num_threads(threads())
+    if os.environ["MODEL_KIND"] == "ner":
+        from transformers import AutoModelForTokenClassification  # noqa: PLC0415
+
+        tagger = AutoModelForTokenClassification.from_pretrained(folder).eval()
+
+        def tag(feed: dict[str, Any]) -> Any:
+            with torch.inference_mode():
+                return tagger(
+                    **{name: torch.from_numpy(value) for name, value in feed.items()}
+                ).logits.numpy()
+
+        return tag
+    from safetensors.torch import load_file  # noqa: PLC0415
+    from torchvision.models import resnet50  # noqa: PLC0415
+
+    classifier = resnet50()
+    classifier.load_state_dict(load_file(folder / "model.safetensors"))
+    classifier.eval()
+
+    def classify(feed: dict[str, Any]) -> Any:
+        with torch.inference_mode():
+            return classifier(torch.from_numpy(feed["pixels"])).numpy()
+
+    return classify
+
+
 def onnx_engine(folder: Path) -> Run:
     """The folder's graph on ONNX Runtime's CPU provider."""
-    import onnxruntime  # noqa: PLC0415  # the torch row goes without
+    import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
