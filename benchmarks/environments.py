@@ -30,7 +30,7 @@ def ensure(name: str, lock: Path, *, lent: Path | None = None) -> Path:
     """
     folder = SCRATCH / name
     python, stamp = folder / "bin" / "python", folder / STAMP
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(lock.read_bytes() + str(lent or "").encode()).hexdigest()
     if stamp.exists() and stamp.read_text("ascii") == wanted:
         return python
     print(f"making the environment {folder} ...", file=sys.stderr, flush=True)
