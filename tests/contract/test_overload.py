@@ -147,7 +147,7 @@ async def running(*, fails: bool = False) -> AsyncIterator[Servers]:
     server = build_server(plane, max_body_bytes=10_000)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    app = Front(build_app(plane, max_body_bytes=10_000), plane)
+    app = Front(build_app(plane, max_body_bytes=10_000), plane, max_body_bytes=10_000)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as rest:
         yield Servers(model, plane, rest, port)

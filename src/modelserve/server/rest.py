@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 import modelserve
-from modelserve.errors import Overloaded, RequestError
+from modelserve.errors import RequestError
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import reply
+from modelserve.server.routes import error_reply, fault, refusal, reply
 from modelserve.server.schemas import SCHEMAS
 from modelserve.server.v1 import add_v1
 from modelserve.server.v2 import add_v2
-
-logger = logging.getLogger(__name__)
 
 
 def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
@@ -63,10 +59,7 @@ def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
 def _add_errors(app: FastAPI) -> None:
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestError)
-        headers = {}
-        if isinstance(error, Overloaded):
-            headers["Retry-After"] = str(error.retry_after_seconds)
-        return _error(error.http_status, str(error), headers)
+        return refusal(error)
 
     async def unknown(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -75,16 +68,11 @@ def _add_errors(app: FastAPI) -> None:
             404: f"path {path} is unknown; /docs lists those that this server has",
             405: f"path {path} does not accept {request.method}; /docs says what it accepts",
         }
-        return _error(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
+        return error_reply(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
 
-    async def fault(request: Request, error: Exception) -> Response:
-        logger.error("a call to %s failed", request.url.path, exc_info=error)
-        return _error(500, "the server failed to answer; its log says why")
+    async def failed(request: Request, error: Exception) -> Response:
+        return fault(request.url.path, error)
 
     app.add_exception_handler(RequestError, refused)
     app.add_exception_handler(HTTPException, unknown)
-    app.add_exception_handler(Exception, fault)
-
-
-def _error(status: int, sentence: str, headers: Any = None) -> Response:
-    return Response(orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers)
+    app.add_exception_handler(Exception, failed)

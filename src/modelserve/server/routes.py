@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 
-from modelserve.errors import InvalidInput
+from modelserve.errors import InvalidInput, Overloaded, RequestError
 from modelserve.exchange import Exchange
 from modelserve.server.body import read_body
 from modelserve.server.calls import account
 from modelserve.server.dataplane import DataPlane
 from modelserve.serving import ServedModel
 from modelserve.telemetry.conventions import rest_call
+
+logger = logging.getLogger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 
@@ -34,6 +37,25 @@ _REFUSALS = {
 def reply(content: Any, status: int = 200) -> Response:
     """A JSON answer."""
     return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def error_reply(status: int, sentence: str, headers: Any = None) -> Response:
+    """An error's answer, with the sentence that the caller is told."""
+    return Response(orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers)
+
+
+def refusal(error: RequestError) -> Response:
+    """The answer to a call that is not taken, or that failed for a reason which the caller is told."""
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return error_reply(error.http_status, str(error), headers)
+
+
+def fault(path: str, error: Exception) -> Response:
+    """The answer to a call on which the server itself failed; the log says why."""
+    logger.error("a call to %s failed", path, exc_info=error)
+    return error_reply(500, "the server failed to answer; its log says why")
 
 
 def document(
@@ -83,6 +105,7 @@ CLIENT_GONE = 499
 async def answer(
     plane: DataPlane,
     request: Request,
+    name: str,
     make_exchange: Callable[[bytes, ServedModel], Exchange[AnswerT]],
     *,
     route: str,
@@ -94,8 +117,8 @@ async def answer(
 
     Args:
         plane: has the models.
-        request: names the model in its path, and its body is not read yet: a call that cannot be
-            taken now is refused before.
+        request: its body is not read yet: a call that cannot be taken now is refused before.
+        name: of the model, as the path has it.
         make_exchange: from the body, and the model.
         route: of the path, for the trace.
         protocol: ``v1`` or ``v2``.
@@ -108,8 +131,8 @@ async def answer(
     Raises:
         RequestError: whatever the caller has to be told.
     """
-    name = request.path_params["model_name"]
-    span = rest_call(method=request.method, route=route, path=request.url.path, model=name, protocol=protocol)
+    scope = request.scope
+    span = rest_call(method=scope["method"], route=route, path=scope["path"], model=name, protocol=protocol)
     try:
         with account(plane, name=name, protocol=protocol, span=span, carrier=request.headers) as call:
             model = plane.admit(name, version)
@@ -130,14 +153,15 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, AnswerT]) -> 
     """Do the work, but give it up when the caller closes the connection."""
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_gone(request))
+    watching.add_done_callback(lambda _: working.cancel())
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise CallerGone
-        return working.result()
+        return await working
+    except asyncio.CancelledError:
+        if watching.done():
+            raise CallerGone from None
+        raise
     finally:
         watching.cancel()
-        working.cancel()
 
 
 async def _gone(request: Request) -> None:

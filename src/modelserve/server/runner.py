@@ -77,7 +77,11 @@ async def serve(
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
     rest_server = _RestServer(
         uvicorn.Config(
-            Front(build_app(plane, max_body_bytes=settings.max_body_bytes), plane),
+            Front(
+                build_app(plane, max_body_bytes=settings.max_body_bytes),
+                plane,
+                max_body_bytes=settings.max_body_bytes,
+            ),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -15,6 +15,24 @@ PREDICT = "/v1/models/{model_name}:predict"
 REVISION_HEADER = "x-modelserve-revision"
 
 
+async def predict(plane: DataPlane, request: Request, name: str, *, max_body_bytes: int) -> Response:
+    """Answer ``:predict``.
+
+    Raises:
+        RequestError: whatever the caller has to be told.
+    """
+
+    def make(body: bytes, model: ServedModel) -> V1Exchange[bytes]:
+        return V1Exchange(lambda: decode_instances(body), encode_predictions)
+
+    found = await answer(
+        plane, request, name, make, route=PREDICT, protocol="v1", max_body_bytes=max_body_bytes
+    )
+    if found is None:
+        return Response(status_code=CLIENT_GONE)
+    return Response(found, media_type="application/json", headers={REVISION_HEADER: plane.revision})
+
+
 def add_v1(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
     """Add the routes below ``/v1``."""
     router = APIRouter(prefix="/v1/models", tags=["V1"])
@@ -27,16 +45,8 @@ def add_v1(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
     @router.post(
         "/{model_name}:predict", **document("Predictions", body="Instances", refusals=INFERENCE_REFUSALS)
     )
-    async def predict(model_name: str, request: Request) -> Response:
-        def make(body: bytes, model: ServedModel) -> V1Exchange[bytes]:
-            return V1Exchange(lambda: decode_instances(body), encode_predictions)
-
-        found = await answer(
-            plane, request, make, route=PREDICT, protocol="v1", max_body_bytes=max_body_bytes
-        )
-        if found is None:
-            return Response(status_code=CLIENT_GONE)
-        return Response(found, media_type="application/json", headers={REVISION_HEADER: plane.revision})
+    async def predict_route(model_name: str, request: Request) -> Response:
+        return await predict(plane, request, model_name, max_body_bytes=max_body_bytes)
 
     @router.post("/{model_name}:explain", **document("Predictions", body="Instances"))
     async def explain(model_name: str) -> Response:

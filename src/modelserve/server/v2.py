@@ -21,6 +21,47 @@ _BINARY_NOTE = (
     "`Inference-Header-Content-Length` gives the length of the JSON part."
 )
 _MODEL = ("/models/{model_name}", "/models/{model_name}/versions/{model_version}")
+INFER = tuple(f"/v2{path}/infer" for path in _MODEL)
+"""The routes of a model's calls, and of a version's."""
+
+
+async def infer(
+    plane: DataPlane, request: Request, name: str, version: str | None, *, max_body_bytes: int
+) -> Response:
+    """Answer ``/infer`` of a model, or of a version of it.
+
+    Raises:
+        RequestError: whatever the caller has to be told.
+    """
+
+    def make(body: bytes, model: ServedModel) -> V2Exchange[EncodedResponse]:
+        return V2Exchange(
+            lambda: decode_request(body, model_name=name, model_version=version, header_length=header_length),
+            encode_response,
+            version=model.version,
+            revision=plane.revision,
+        )
+
+    header_length = _header_length(request)
+    found = await answer(
+        plane,
+        request,
+        name,
+        make,
+        route=INFER[version is not None],
+        protocol="v2",
+        max_body_bytes=max_body_bytes,
+        version=version,
+    )
+    if found is None:
+        return Response(status_code=CLIENT_GONE)
+    if found.header_length is None:
+        return Response(found.body, media_type="application/json")
+    return Response(
+        found.body,
+        media_type="application/octet-stream",
+        headers={HEADER_LENGTH: str(found.header_length)},
+    )
 
 
 def add_v2(app: FastAPI, plane: DataPlane, *, max_body_bytes: int) -> None:
@@ -74,36 +115,8 @@ def _add_model(router: APIRouter, plane: DataPlane, path: str, max_body_bytes: i
             "InferenceResponse", body="InferenceRequest", refusals=INFERENCE_REFUSALS, note=_BINARY_NOTE
         ),
     )
-    async def infer(model_name: str, request: Request, model_version: str | None = None) -> Response:
-        def make(body: bytes, model: ServedModel) -> V2Exchange[EncodedResponse]:
-            return V2Exchange(
-                lambda: decode_request(
-                    body, model_name=model_name, model_version=model_version, header_length=header_length
-                ),
-                encode_response,
-                version=model.version,
-                revision=plane.revision,
-            )
-
-        header_length = _header_length(request)
-        found = await answer(
-            plane,
-            request,
-            make,
-            route=f"/v2{path}/infer",
-            protocol="v2",
-            max_body_bytes=max_body_bytes,
-            version=model_version,
-        )
-        if found is None:
-            return Response(status_code=CLIENT_GONE)
-        if found.header_length is None:
-            return Response(found.body, media_type="application/json")
-        return Response(
-            found.body,
-            media_type="application/octet-stream",
-            headers={HEADER_LENGTH: str(found.header_length)},
-        )
+    async def infer_route(model_name: str, request: Request, model_version: str | None = None) -> Response:
+        return await infer(plane, request, model_name, model_version, max_body_bytes=max_body_bytes)
 
 
 def _add_repository(router: APIRouter, plane: DataPlane, max_body_bytes: int) -> None:
