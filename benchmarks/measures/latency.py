@@ -24,7 +24,7 @@ async def measure(options: Options) -> Result:
 
 
 async def _measure_kind(kind: Kind, options: Options) -> Result:
-    seconds, rounds = options.choose(4, 1), int(options.choose(5, 1))
+    seconds, rounds = options.choose(1, 1), int(options.choose(20, 1))
     async with field(kind, threads=options.threads) as taking_part:
 
         async def turn(server: Server) -> float:
