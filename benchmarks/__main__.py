@@ -28,7 +28,8 @@ def main() -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        help="folder of the page (docs/benchmarks; of a part or a quick run, .bench/report)",
+        help="folder of the page (docs/benchmarks; of a part or a quick run, .bench/report); with --only, "
+        "what the page there has of other measures stays, where all else is equal",
     )
     arguments = parser.parse_args()
     names = arguments.only or list(MEASURES)
@@ -44,20 +45,40 @@ def main() -> int:
         "machine": machine.describe(),
         "versions": _versions(),
         "measures": {},
+        "measured": {},
     }
-    claims: list[Claim] = []
+    if not whole:
+        _keep(folder, results)
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         # Through JSON, so that a page is written from just what its results.json holds.
         result = json.loads(json.dumps(running.run(MEASURES[name].measure(options))))
         results["measures"][name] = result
-        claims += MEASURES[name].claims(result)
+        results["measured"][name] = results["date"]
         print("\n".join(MEASURES[name].table(result)), flush=True)
-        report.write(folder, results, claims)
+        report.write(folder, results, _claims(results))
     _draw(folder)
+    claims = _claims({"measures": {name: results["measures"][name] for name in names}})
     for claim in claims:
         print(f"{'met    ' if claim.is_met else 'NOT MET'}  {claim}")
     return 0 if all(claim.is_met for claim in claims) else 1
+
+
+def _claims(results: dict[str, Any]) -> list[Claim]:
+    found = results["measures"]
+    return [claim for name in MEASURES if name in found for claim in MEASURES[name].claims(found[name])]
+
+
+def _keep(folder: Path, results: dict[str, Any]) -> None:
+    """Take over what an earlier run measured, if it was on the same processor with the same versions."""
+    path = folder / "results.json"
+    if not path.exists():
+        return
+    before = json.loads(path.read_text("utf-8"))
+    is_alike = all(before[key] == results[key] for key in ("quick", "threads", "versions"))
+    if is_alike and before["machine"]["processor"] == results["machine"]["processor"]:
+        for key in ("measures", "measured"):
+            results[key] = {name: before[key][name] for name in MEASURES if name in before[key]}
 
 
 def _versions() -> dict[str, dict[str, str]]:
