@@ -17,8 +17,8 @@ from modelserve.exchange import Exchange
 from modelserve.execution import Timeline, on_decoders, on_encoders
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Parameters
 from modelserve.remote import Predictor
+from modelserve.remote.model import RemoteModel
 from modelserve.remote.opening import open_predictor
-from modelserve.serving import ServedModel
 from modelserve.settings import RemoteSettings
 from modelserve.task import Call, Codec
 
@@ -64,10 +64,8 @@ class Transformation(Codec[ItemT, ResultT, OptionsT], Generic[ItemT, ResultT, Op
 AnyTransformation = Transformation[Any, Any, Any]
 
 
-class ForwardingModel(ServedModel):
+class ForwardingModel(RemoteModel):
     """A served model behind which a predictor computes.
-
-    It is ready at once: the predictor may be scaled to zero, and a look would wake it.
 
     Args:
         name: of the model, here and at the predictor.
@@ -84,24 +82,12 @@ class ForwardingModel(ServedModel):
         *,
         version: str = "1",
     ) -> None:
-        super().__init__(name, version=version, max_queue=settings.max_queue)
+        super().__init__(name, settings, version=version)
         self._transformation = transformation
         self._settings = settings
         self._predictor: Predictor | None = None
-        self._in_progress = 0
 
-    def load(self) -> bool:
-        """Take calls."""
-        self.ready = True
-        return True
-
-    def stop(self) -> None:
-        """Take no more calls."""
-        self.ready = False
-
-    async def close(self) -> None:
-        """Close the connections to the predictor."""
-        self.stop()
+    async def _disconnect(self) -> None:
         if self._predictor is not None:
             await self._predictor.close()
             self._predictor = None
@@ -110,16 +96,6 @@ class ForwardingModel(ServedModel):
     def codec(self) -> AnyTransformation:
         """The transformation; nothing has to be loaded for it."""
         return self._transformation
-
-    @property
-    def waiting(self) -> int:
-        """Calls in progress: the predictor tells no one which of them it has begun."""
-        return self._in_progress
-
-    @property
-    def expected_wait_seconds(self) -> float:
-        """Not known."""
-        return 0.0
 
     async def _answer(
         self, exchange: Exchange[AnswerT], timeline: Timeline, *, timeout_seconds: float | None
@@ -131,9 +107,9 @@ class ForwardingModel(ServedModel):
         self._in_progress += 1
         try:
             began = time.time_ns()
-            call = await on_decoders(lambda: exchange.decode(transformation))
+            decoded = await on_decoders(lambda: exchange.decode(transformation))
             try:
-                call = await asyncio.wait_for(transformation.fetch(call), timeout_seconds)
+                call = await asyncio.wait_for(transformation.fetch(decoded), _left(deadline))
             except asyncio.TimeoutError as error:
                 raise DeadlineExceeded(
                     "the caller's deadline passed while what its call refers to was fetched"
@@ -165,7 +141,7 @@ class ForwardingModel(ServedModel):
 
         async def ask(request: InferenceRequest) -> InferenceResponse:
             async with places:
-                left = None if deadline is None else deadline - time.monotonic()
+                left = _left(deadline)
                 if left is not None and left <= 0:
                     raise DeadlineExceeded(
                         "the caller's deadline passed before its call reached the predictor"
@@ -178,13 +154,19 @@ class ForwardingModel(ServedModel):
         finally:
             for task in tasks:  # where one has failed, or the caller has gone
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _left(deadline: float | None) -> float | None:
+    """The seconds until a deadline; None where there is none."""
+    return None if deadline is None else deadline - time.monotonic()
 
 
 def _passed_on(responses: Sequence[InferenceResponse]) -> Parameters:
     """What the caller is told of the predictor: its revision and weights, by the first answer.
 
-    While a new revision is rolled out, several calls may be answered by different ones; the shares
-    are still right, as each document's first call is as good as any.
+    While a new revision is rolled out, the calls may be answered by different ones. Over many callers the
+    shares of the revisions are still right, as a first answer is as good a sample as any.
     """
     if not responses:
         return {}

@@ -138,6 +138,11 @@ class PredictorSettings(EngineSettings):
     model_id: str | None = Field(
         None, description="Model to fetch where there is a network: a hub's org/name, or torchvision's name."
     )
+    model_digest: str = Field(
+        "",
+        pattern=r"^(sha256:[0-9a-f]{64})?$",
+        description="Digest that the weights must have, sha256:HEX as answers carry it; others are refused.",
+    )
 
 
 class RemoteSettings(ServerSettings):
@@ -157,7 +162,10 @@ class RemoteSettings(ServerSettings):
     predictor_protocol: Literal["v2", "grpc-v2"] = Field(
         "v2", description="How the predictor is asked: REST with binary tensors, or gRPC."
     )
-    predictor_use_ssl: bool = Field(False, description="Ask the predictor over TLS.")
+    predictor_use_ssl: bool = Field(
+        False,
+        description="Ask the predictor over TLS, with the authorities of SSL_CERT_FILE or the public ones.",
+    )
     predictor_request_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the predictor where the caller gives no deadline."
     )

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
+from modelserve.errors import ModelLoadError
 from modelserve.exchange import Exchange, V2Exchange
 from modelserve.execution import AnyTask, Execution, Timeline
 from modelserve.memory import give_back_freed
@@ -31,13 +32,21 @@ class TaskModel(ServedModel):
         version: in the URL and in metadata.
         max_queue: calls that may wait for the engine, those being decoded included.
         window_seconds: the longest wait of the batcher for company.
+        digest: that the weights must have, as ``Task.digest``; empty accepts any.
     """
 
     def __init__(
-        self, name: str, *, version: str = "1", max_queue: int = 256, window_seconds: float = 0.0
+        self,
+        name: str,
+        *,
+        version: str = "1",
+        max_queue: int = 256,
+        window_seconds: float = 0.0,
+        digest: str = "",
     ) -> None:
         super().__init__(name, version=version, max_queue=max_queue)
         self._window_seconds = window_seconds
+        self._digest = digest
         self._execution: Execution | None = None
         self._loading = threading.Lock()
 
@@ -53,9 +62,17 @@ class TaskModel(ServedModel):
         """Load the model, or load it again, warm it up, and take calls.
 
         The old weights serve until then, and calls that are in them end with them.
+
+        Raises:
+            ModelLoadError: the model cannot be served, or its weights are others than those expected.
         """
         with self._loading:
             task = self.build_task()
+            if self._digest and task.digest != self._digest:
+                raise ModelLoadError(
+                    f"the weights of model {self.name} have the digest {task.digest}; "
+                    f"only {self._digest} is accepted"
+                )
             self._warm_up(task)
             execution = Execution(
                 task, name=self.name, window_seconds=self._window_seconds, observe=self.observe
@@ -128,14 +145,18 @@ class FolderModel(TaskModel):
         model_dir: the folder.
         settings: the engine and the limits.
         version: in the URL and in metadata.
+        digest: that the weights must have; empty accepts any.
     """
 
-    def __init__(self, name: str, model_dir: Path, settings: EngineSettings, *, version: str = "1") -> None:
+    def __init__(
+        self, name: str, model_dir: Path, settings: EngineSettings, *, version: str = "1", digest: str = ""
+    ) -> None:
         super().__init__(
             name,
             version=version,
             max_queue=settings.max_queue,
             window_seconds=settings.batch_window_ms / 1000,
+            digest=digest,
         )
         self.model_dir = model_dir
         self.settings = settings

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from modelserve.settings import PredictorSettings, ServerSettings, parse_settings
+from modelserve.settings import PredictorSettings, RemoteSettings, ServerSettings, parse_settings
 
 
 def parse(*argv: str) -> ServerSettings:
@@ -66,10 +66,20 @@ def test_a_wrong_variable_is_named(
     assert "http_port" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", ["bert_ner", "resnet_classifier"])
-def test_help_explains_every_flag_and_needs_no_model(module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [
+        ("bert_ner", PredictorSettings),
+        ("resnet_classifier", PredictorSettings),
+        ("ner_text", RemoteSettings),
+        ("image_tensors", RemoteSettings),
+        ("token_attribution", RemoteSettings),
+        ("image_attribution", RemoteSettings),
+    ],
+)
+def test_help_explains_every_flag_and_needs_no_model(module: str, settings: type[ServerSettings]) -> None:
     command = [sys.executable, "-m", module, "--help"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name, field in PredictorSettings.model_fields.items():
+    for name, field in settings.model_fields.items():
         assert f"--{name}" in answer.stdout
         assert field.description

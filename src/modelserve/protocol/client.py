@@ -1,6 +1,7 @@
-"""The caller's side of V2: requests to bytes, and answers to tensors, for a predictor that is asked.
+"""The caller's side of V2: requests to bytes, and bytes to answers, for a predictor that is asked.
 
-Tensors travel raw in both directions: the binary extension over REST, raw contents over gRPC.
+Tensors are sent raw: the binary extension over REST, raw contents over gRPC. An answer is read in
+whichever form it comes, as KServe's own server writes JSON and typed contents where it can.
 """
 
 from __future__ import annotations
@@ -8,17 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from google.protobuf.message import DecodeError
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from modelserve.errors import InvalidInput, PredictorFailed
-from modelserve.protocol.binary import decode_raw, encode_raw
-from modelserve.protocol.grpc import decode_parameters, encode_parameter
-from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Tensor
+from modelserve.protocol.binary import encode_raw
+from modelserve.protocol.checks import check_inputs, check_parameters
+from modelserve.protocol.grpc import decode_parameters, decode_request, encode_parameter
+from modelserve.protocol.messages import InferenceRequest, InferenceResponse
 from modelserve.protocol.rest import RawTensors, named_objects, parse_object, read_tensor
 
 
 def encode_rest_request(request: InferenceRequest) -> tuple[bytes, int]:
-    """Write a request's body; also the length of its JSON part."""
+    """Write the body of a call; also the length of its JSON part in bytes.
+
+    The model's name and version are for the path. Every output is asked for raw.
+    """
     raw = [encode_raw(tensor) for tensor in request.inputs]
     message: dict[str, Any] = {
         "inputs": [
@@ -41,11 +47,11 @@ def encode_rest_request(request: InferenceRequest) -> tuple[bytes, int]:
 
 
 def decode_rest_response(body: bytes, header_length: int | None) -> InferenceResponse:
-    """Read an answer's body.
+    """Read the body of an answer.
 
     Args:
-        body: of the answer.
-        header_length: ``Inference-Header-Content-Length``, or None where all of it is JSON.
+        body: the whole body.
+        header_length: ``Inference-Header-Content-Length``, or None where all of the body is JSON.
 
     Raises:
         PredictorFailed: it is no answer in V2.
@@ -54,50 +60,69 @@ def decode_rest_response(body: bytes, header_length: int | None) -> InferenceRes
     try:
         message = parse_object(view[:header_length])
         raw = None if header_length is None else RawTensors(view[header_length:])
-        outputs = tuple(read_tensor(item, raw) for item in named_objects(message, "outputs"))
+        outputs = check_inputs([read_tensor(item, raw) for item in named_objects(message, "outputs")])
+        if raw is not None and raw.data:
+            raise InvalidInput(f"{len(raw.data)} bytes follow its last tensor")
+        parameters = check_parameters(message.get("parameters"), owner="the answer")
     except InvalidInput as error:
-        raise _no_answer(error) from error
+        raise _unreadable(error) from error
     return InferenceResponse(
-        model_name=str(message.get("model_name", "")),
-        model_version=message.get("model_version"),
-        id=message.get("id"),
+        model_name=_text(message, "model_name") or "",
+        model_version=_text(message, "model_version"),
+        id=_text(message, "id"),
         outputs=outputs,
-        parameters=message.get("parameters") or {},
+        parameters=parameters,
     )
 
 
-def encode_grpc_request(request: InferenceRequest) -> pb.ModelInferRequest:
-    """Write a request with raw contents."""
-    message = pb.ModelInferRequest(model_name=request.model_name, id=request.id or "")
+def _text(message: dict[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    return None if value is None else str(value)
+
+
+def encode_grpc_request(request: InferenceRequest) -> bytes:
+    """Write a ``ModelInferRequest`` with raw contents.
+
+    Raises:
+        InvalidInput: an integer parameter has more than 64 bits, which JSON has room for and gRPC has not.
+    """
+    message = pb.ModelInferRequest(
+        model_name=request.model_name, model_version=request.model_version or "", id=request.id or ""
+    )
     for name, value in request.parameters.items():
-        message.parameters[name].CopyFrom(encode_parameter(value))
+        try:
+            message.parameters[name].CopyFrom(encode_parameter(value))
+        except ValueError as error:
+            raise InvalidInput(
+                f"parameter {name!r} is {str(value)[:40]}; an integer of 64 bits, with its sign, is accepted"
+            ) from error
     for tensor in request.inputs:
         message.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
         message.raw_input_contents.append(bytes(encode_raw(tensor)))
     for output in request.outputs:
         message.outputs.add(name=output.name)
-    return message
+    data: bytes = message.SerializeToString()
+    return data
 
 
-def decode_grpc_response(message: pb.ModelInferResponse) -> InferenceResponse:
-    """Read an answer with raw contents.
+def decode_grpc_response(data: bytes) -> InferenceResponse:
+    """Read a ``ModelInferResponse`` with raw or typed contents.
 
     Raises:
-        PredictorFailed: it has others, or contradicts itself.
+        PredictorFailed: it is none, or contradicts itself.
     """
     try:
-        if len(message.raw_output_contents) != len(message.outputs):
-            raise InvalidInput("its outputs have no raw contents")
-        outputs = tuple(
-            Tensor(
-                item.name,
-                item.datatype,
-                decode_raw(item.datatype, list(item.shape), data, name=item.name),
+        message = pb.ModelInferResponse.FromString(data)
+        # On the wire an output has the form of an input, so that one reader is enough for both.
+        as_input = pb.ModelInferRequest.InferInputTensor.FromString
+        outputs = decode_request(
+            pb.ModelInferRequest(
+                inputs=[as_input(output.SerializeToString()) for output in message.outputs],
+                raw_input_contents=message.raw_output_contents,
             )
-            for item, data in zip(message.outputs, message.raw_output_contents, strict=True)
-        )
-    except InvalidInput as error:
-        raise _no_answer(error) from error
+        ).inputs
+    except (DecodeError, InvalidInput) as error:
+        raise _unreadable(error) from error
     return InferenceResponse(
         model_name=message.model_name,
         model_version=message.model_version or None,
@@ -107,5 +132,6 @@ def decode_grpc_response(message: pb.ModelInferResponse) -> InferenceResponse:
     )
 
 
-def _no_answer(error: InvalidInput) -> PredictorFailed:
-    return PredictorFailed(f"the predictor's answer cannot be read: {error}")
+def _unreadable(error: Exception) -> PredictorFailed:
+    """What is wrong is told as it would be of a request: the two are read by the same code."""
+    return PredictorFailed(f"the predictor's answer cannot be read ({error})")

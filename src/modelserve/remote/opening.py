@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from modelserve.remote import Predictor
+from modelserve.remote.grpc import GrpcPredictor
+from modelserve.remote.rest import RestPredictor
 from modelserve.settings import RemoteSettings
 
 
 def open_predictor(settings: RemoteSettings) -> Predictor:
-    """Make the client; it connects when it is first asked."""
+    """Make the client, in the event loop that it is used in; it connects when it is first asked."""
     if settings.predictor_protocol == "grpc-v2":
-        from modelserve.remote.grpc import GrpcPredictor  # noqa: PLC0415  # one of the two is used
-
         return GrpcPredictor(
             settings.predictor_host,
             use_ssl=settings.predictor_use_ssl,
             timeout_seconds=settings.predictor_request_timeout_seconds,
-            max_body_bytes=settings.max_body_bytes,
         )
-    from modelserve.remote.rest import RestPredictor  # noqa: PLC0415
-
     return RestPredictor(
         settings.predictor_host,
         use_ssl=settings.predictor_use_ssl,

@@ -25,7 +25,6 @@ _BY_HTTP: dict[int, type[RequestError]] = {
 _BY_GRPC: dict[str, type[RequestError]] = {
     "INVALID_ARGUMENT": InvalidInput,
     "UNAVAILABLE": Unavailable,
-    "DEADLINE_EXCEEDED": DeadlineExceeded,
 }
 
 
@@ -34,25 +33,32 @@ def from_http(status: int, sentence: str, retry_after: str | None) -> RequestErr
 
     Args:
         status: of the answer.
-        sentence: that the predictor, or a proxy before it, said.
+        sentence: what the predictor, or a proxy before it, said.
         retry_after: the header, where there is one.
     """
     if status == 429:
         return _overloaded(sentence, retry_after)
-    error = _BY_HTTP.get(status)
-    return (
-        error(_said(sentence)) if error else PredictorFailed(f"the predictor answered {status}: {sentence}")
-    )
+    return _refused(_BY_HTTP.get(status), str(status), sentence)
 
 
 def from_grpc(status: str, sentence: str) -> RequestError:
-    """The error of a gRPC status other than OK, by its name."""
+    """The error of a gRPC status other than OK and DEADLINE_EXCEEDED.
+
+    Args:
+        status: its name.
+        sentence: what the predictor, a proxy before it or gRPC itself said.
+    """
     if status == "RESOURCE_EXHAUSTED":
+        # gRPC has the same status for a message over the predictor's limit and for a full queue.
+        if "message larger than max" in sentence:
+            return TooLarge(_said(sentence))
         return _overloaded(sentence, None)
-    error = _BY_GRPC.get(status)
-    return (
-        error(_said(sentence)) if error else PredictorFailed(f"the predictor answered {status}: {sentence}")
-    )
+    return _refused(_BY_GRPC.get(status), status, sentence)
+
+
+def too_late(seconds: float) -> DeadlineExceeded:
+    """The error of a predictor that takes longer than it may."""
+    return DeadlineExceeded(f"the predictor did not answer within {seconds:.3g} s")
 
 
 def _overloaded(sentence: str, retry_after: str | None) -> Overloaded:
@@ -60,5 +66,11 @@ def _overloaded(sentence: str, retry_after: str | None) -> Overloaded:
     return Overloaded(_said(sentence), retry_after_seconds=min(60, max(1, seconds)))
 
 
+def _refused(error: type[RequestError] | None, status: str, sentence: str) -> RequestError:
+    if error is None:
+        return PredictorFailed(f"the predictor answered {status}: {sentence or 'no reason was given'}")
+    return error(_said(sentence))
+
+
 def _said(sentence: str) -> str:
-    return f"predictor: {sentence}"
+    return f"predictor: {sentence or 'no reason was given'}"

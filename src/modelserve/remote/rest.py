@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections.abc import MutableMapping
+from contextlib import suppress
 from urllib.parse import quote
 
 import httpx
+import orjson
 
-from modelserve.errors import DeadlineExceeded, Unavailable
+from modelserve.errors import PredictorFailed, Unavailable
+from modelserve.execution import on_decoders
 from modelserve.protocol.client import decode_rest_response, encode_rest_request
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse
 from modelserve.protocol.rest import HEADER_LENGTH
-from modelserve.remote.refusals import from_http
-from modelserve.telemetry.call import current_call
+from modelserve.remote.refusals import from_http, too_late
+from modelserve.telemetry import current_call
 
 _PAUSES_SECONDS = (0.1, 0.3, 0.9)
 """Before each further try."""
 
 _GATEWAY_ERRORS = frozenset({502, 503})
+"""No pod yet, or one that goes: the next try may reach another."""
+
+_MOST_MILLISECONDS = 999_999_999
+"""The most that a server of this package takes as a deadline."""
 
 
 class RestPredictor:
@@ -25,7 +35,8 @@ class RestPredictor:
 
     Args:
         host: of the predictor, with a port where it is not HTTP's.
-        use_ssl: whether it is asked over HTTPS.
+        use_ssl: whether it is asked over HTTPS, with the authorities that ``SSL_CERT_FILE`` names, or
+            else the public ones.
         timeout_seconds: of a call whose caller gives no deadline.
         connections: the most at a time.
     """
@@ -34,53 +45,71 @@ class RestPredictor:
         self._timeout_seconds = timeout_seconds
         self._client = httpx.AsyncClient(
             base_url=f"{'https' if use_ssl else 'http'}://{host}",
+            # Raw tensors hardly shrink, and unpacking them costs more than the network does.
+            headers={"Accept-Encoding": "identity"},
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            timeout=None,
-            trust_env=False,
+            timeout=None,  # each call has its own
+            trust_env=False,  # no proxy is between the pods of a cluster
+            # Without TLS there is nothing to verify, and authorities take a while to load.
+            verify=httpx.create_ssl_context() if use_ssl else False,
         )
 
     async def infer(self, request: InferenceRequest, *, timeout_seconds: float | None) -> InferenceResponse:
         """See ``Predictor.infer``."""
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        body, header_length = encode_rest_request(request)
-        headers = {
-            "Content-Type": "application/octet-stream",
-            HEADER_LENGTH: str(header_length),
-            "X-Request-Timeout-Ms": f"{1000 * seconds:.0f}",
-        }
-        current_call().inject(headers)
-        path = f"/v2/models/{quote(request.model_name, safe='')}/infer"
         try:
-            response = await asyncio.wait_for(self._post(path, body, headers), seconds)
+            response = await asyncio.wait_for(self._ask(request, time.monotonic() + seconds), seconds)
         except asyncio.TimeoutError as error:
-            raise DeadlineExceeded(f"the predictor did not answer within {seconds:.3g} s") from error
+            raise too_late(seconds) from error
         if response.status_code != 200:
             raise from_http(response.status_code, _sentence(response), response.headers.get("retry-after"))
         length = response.headers.get(HEADER_LENGTH, "")
         return decode_rest_response(response.content, int(length) if length.isdecimal() else None)
 
-    async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        """Ask until there is an answer; an inference may be computed twice."""
-        for pause in (*_PAUSES_SECONDS, None):
-            try:
-                response = await self._client.post(path, content=body, headers=headers)
-            except httpx.TransportError as error:
-                if pause is None:
-                    raise Unavailable(f"the predictor cannot be reached: {error!r}") from error
-            else:
-                if pause is None or response.status_code not in _GATEWAY_ERRORS:
+    async def _ask(self, request: InferenceRequest, deadline: float) -> httpx.Response:
+        """Ask until there is an answer, the last one in any case; an inference may be computed twice."""
+        body, header_length = await on_decoders(lambda: encode_rest_request(request))
+        headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(header_length)}
+        current_call().inject(headers)
+        path = _path(request)
+        for pause in _PAUSES_SECONDS:
+            with suppress(httpx.TransportError):
+                response = await self._post(path, body, headers, deadline)
+                if response.status_code not in _GATEWAY_ERRORS:
                     return response
             await asyncio.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+        try:
+            return await self._post(path, body, headers, deadline)
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise Unavailable(f"the predictor cannot be reached: {reason}") from error
+
+    async def _post(
+        self, path: str, body: bytes, headers: MutableMapping[str, str], deadline: float
+    ) -> httpx.Response:
+        left = math.ceil(1000 * (deadline - time.monotonic()))
+        headers["X-Request-Timeout-Ms"] = str(min(max(1, left), _MOST_MILLISECONDS))
+        try:
+            return await self._client.post(path, content=body, headers=headers)
+        except httpx.DecodingError as error:
+            raise PredictorFailed(f"the predictor's answer cannot be unpacked ({error})") from error
 
     async def close(self) -> None:
         """See ``Predictor.close``."""
         await self._client.aclose()
 
 
+def _path(request: InferenceRequest) -> str:
+    path = f"/v2/models/{quote(request.model_name, safe='')}"
+    if request.model_version is not None:
+        path += f"/versions/{quote(request.model_version, safe='')}"
+    return f"{path}/infer"
+
+
 def _sentence(response: httpx.Response) -> str:
+    """What was said with a status: JSON's ``error``, or a proxy's plain words."""
     try:
-        said = response.json()
-    except ValueError:
+        said = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
         return response.text[:200]
     return str(said.get("error", said) if isinstance(said, dict) else said)[:1000]

@@ -43,7 +43,8 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
         model_dir = resolve_model(settings.model_dir, settings.model_id)
         unit = getattr(importlib.import_module(module), name)
         model_name = settings.model_name or default_name
-        return [unit(model_name, model_dir, settings, version=settings.model_version)]
+        version, digest = settings.model_version, settings.model_digest
+        return [unit(model_name, model_dir, settings, version=version, digest=digest)]
 
     return run_server(build, settings)
 
@@ -68,8 +69,10 @@ def run_remote(
     """
     program = f"python -m {model_class.partition('.')[0]}"
     settings = parse_settings(settings_class, argv, program=program)
-    if not settings.predictor_host:
-        print(f"{program}: --predictor_host is needed; --help tells more", file=sys.stderr)
+    if not settings.predictor_host or "/" in settings.predictor_host:
+        print(
+            f"{program}: --predictor_host is needed, as HOST or HOST:PORT; --help tells more", file=sys.stderr
+        )
         return 2
     module, _, name = model_class.partition(":")
 

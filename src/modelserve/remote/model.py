@@ -1,0 +1,52 @@
+"""What all served models have in common behind which a predictor is asked."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from modelserve.serving import ServedModel
+from modelserve.settings import RemoteSettings
+
+
+class RemoteModel(ServedModel):
+    """A served model that asks another server; of its own it has nothing to load.
+
+    It is ready at once: the predictor may be scaled to zero, and a look would wake it.
+
+    Args:
+        name: of the model, here and at the predictor.
+        settings: where the predictor is, and the limits.
+        version: in the URL and in metadata.
+    """
+
+    def __init__(self, name: str, settings: RemoteSettings, *, version: str = "1") -> None:
+        super().__init__(name, version=version, max_queue=settings.max_queue)
+        self._in_progress = 0
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Close the connections to the predictor, if there are any."""
+
+    def load(self) -> bool:
+        """Take calls."""
+        self.ready = True
+        return True
+
+    def stop(self) -> None:
+        """Take no more calls."""
+        self.ready = False
+
+    async def close(self) -> None:
+        """Close the connections to the predictor."""
+        self.stop()
+        await self._disconnect()
+
+    @property
+    def waiting(self) -> int:
+        """Calls in progress: the predictor tells no one which of them it has begun."""
+        return self._in_progress
+
+    @property
+    def expected_wait_seconds(self) -> float:
+        """Not known."""
+        return 0.0
