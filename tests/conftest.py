@@ -94,9 +94,7 @@ def _start(*arguments: str, environment: dict[str, str] | None = None) -> Runnin
 StartServer = Callable[..., RunningServer]
 
 
-@pytest.fixture
-def start_server() -> Iterator[StartServer]:
-    """Starts servers that stop with the test."""
+def _starting() -> Iterator[StartServer]:
     servers: list[RunningServer] = []
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> RunningServer:
@@ -106,6 +104,18 @@ def start_server() -> Iterator[StartServer]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts servers that stop with the test."""
+    yield from _starting()
+
+
+@pytest.fixture(scope="module")
+def start_module_server() -> Iterator[StartServer]:
+    """Starts servers that stop with the module's last test."""
+    yield from _starting()
 
 
 @pytest.fixture(scope="session")

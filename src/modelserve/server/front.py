@@ -18,7 +18,7 @@ from modelserve.errors import Overloaded, RequestError
 from modelserve.server.calls import account
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.routes import fault, refusal
-from modelserve.server.v1 import PREDICT, predict
+from modelserve.server.v1 import EXPLAIN, PREDICT, explain, predict
 from modelserve.server.v2 import INFER, infer
 from modelserve.telemetry.conventions import rest_call
 
@@ -30,6 +30,7 @@ class Called:
     """What the path of an inference call names."""
 
     protocol: str
+    route: str
     model: str
     version: str | None = None
 
@@ -70,8 +71,10 @@ class Front:
     async def _answer(self, request: Request, called: Called) -> Response:
         limit = self._max_body_bytes
         try:
-            if called.protocol == "v1":
+            if called.route == PREDICT:
                 return await predict(self._plane, request, called.model, max_body_bytes=limit)
+            if called.route == EXPLAIN:
+                return await explain(self._plane, request, called.model, max_body_bytes=limit)
             return await infer(self._plane, request, called.model, called.version, max_body_bytes=limit)
         except RequestError as error:
             return refusal(error)
@@ -80,8 +83,7 @@ class Front:
 
     async def _refuse(self, scope: Scope, send: Send, called: Called) -> None:
         path, name, protocol = scope["path"], called.model, called.protocol
-        route = PREDICT if protocol == "v1" else INFER[called.version is not None]
-        span = rest_call(method="POST", route=route, path=path, model=name, protocol=protocol)
+        span = rest_call(method="POST", route=called.route, path=path, model=name, protocol=protocol)
         try:
             with account(self._plane, name=name, protocol=protocol, span=span, carrier=scope["headers"]):
                 self._plane.refuse(name)
@@ -99,20 +101,18 @@ class Front:
 def called_model(path: str) -> Called | None:
     """What an inference call's path names; None for any other path."""
     if path.startswith(_V2) and path.endswith("/infer"):
-        name, *version = path[len(_V2) :].removesuffix("/infer").split("/versions/")
-        called = Called("v2", name, *version[:1]) if len(version) < 2 else None
-    elif path.startswith(_V1) and path.endswith(":predict"):
-        called = Called("v1", path[len(_V1) :].removesuffix(":predict"))
+        parts = path[len(_V2) :].removesuffix("/infer").split("/versions/")
+        if len(parts) > len(INFER):
+            return None
+        called = Called("v2", INFER[len(parts) - 1], *parts)
+    elif path.startswith(_V1) and path.endswith((":predict", ":explain")):
+        name, _, verb = path[len(_V1) :].rpartition(":")
+        parts = [name]
+        called = Called("v1", PREDICT if verb == "predict" else EXPLAIN, name)
     else:
         return None
     # As in the router's patterns, no part is empty and none holds a slash.
-    if called is None or not _is_part(called.model) or not _is_part(called.version or "1"):
-        return None
-    return called
-
-
-def _is_part(text: str) -> bool:
-    return text != "" and "/" not in text
+    return called if all(part and "/" not in part for part in parts) else None
 
 
 def _closing(send: Send) -> Send:

@@ -1,4 +1,4 @@
-"""V2 over gRPC: the service ``inference.GRPCInferenceService``.
+"""V2 over gRPC: the service ``inference.GRPCInferenceService``, and beside it gRPC's own health service.
 
 Messages are taken as bytes and parsed here, so that a malformed one is the caller's INVALID_ARGUMENT
 and not gRPC's INTERNAL, and its size is checked before it is unpacked.
@@ -20,6 +20,7 @@ from modelserve.protocol.grpc import decode_request, encode_response
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse
 from modelserve.server.calls import account
 from modelserve.server.dataplane import DataPlane
+from modelserve.server.health import HEALTH, health_handlers
 from modelserve.telemetry.conventions import grpc_call
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,12 @@ def build_server(plane: DataPlane, *, max_body_bytes: int, shares_port: bool = F
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         name: grpc.unary_unary_rpc_method_handler(_with_status(method)) for name, method in methods.items()
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(SERVICE, handlers),
+            health_handlers(plane, (SERVICE, HEALTH)),
+        )
+    )
     return server
 
 

@@ -29,6 +29,7 @@ _REFUSALS = {
     404: "There is no such model, version or path.",
     413: "The body, batch, text or image is over its limit.",
     429: "The queue is full; `Retry-After` says how many seconds to wait.",
+    502: "The predictor behind a transformer or an explainer failed.",
     503: "The model is not loaded, or the server is draining.",
     504: "The caller's deadline passed in the queue.",
 }
@@ -75,7 +76,7 @@ def document(
     return {"responses": responses, "openapi_extra": extra, "response_model": None}
 
 
-INFERENCE_REFUSALS = (400, 404, 413, 429, 503, 504)
+INFERENCE_REFUSALS = (400, 404, 413, 429, 502, 503, 504)
 
 
 def timeout_seconds(request: Request) -> float | None:

@@ -99,4 +99,41 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Instances": _object(["instances"], instances={"type": "array", "minItems": 1}),
     "Predictions": _object(["predictions"], predictions={"type": "array"}),
+    "ExplainRequest": _object(
+        ["instances"],
+        instances={"type": "array", "minItems": 1},
+        parameters={
+            "type": "object",
+            "description": "Others are ignored; `entity` is for texts, `label` for images.",
+            "properties": {
+                "max_calls": {
+                    "type": "integer",
+                    "description": "Most variations that the predictor is asked for, of all instances.",
+                },
+                "picture": {"type": "string", "enum": ["html", "png"]},
+                "entity": {"type": "integer", "minimum": 0},
+                "label": {"type": "string"},
+            },
+        },
+    ),
+    "Explanations": _object(
+        ["explanations"],
+        explanations={
+            "type": "array",
+            "items": _object(
+                ["evaluations", "complete"],
+                evaluations={
+                    "type": "integer",
+                    "description": "Variations that the predictor was asked for.",
+                },
+                complete={
+                    "type": "boolean",
+                    "description": "False where neighbours that were not told apart share a contribution.",
+                },
+                model_digest={"type": "string"},
+                predictor_revision={"type": "string"},
+                picture={"type": "string", "description": "HTML, or a PNG in base64."},
+            ),
+        },
+    ),
 }

@@ -1,0 +1,1 @@
+"""Explanations of what a predictor answers: what explainers work with (docs/adr/0012-explanations.md)."""
