@@ -1,0 +1,129 @@
+"""Documents in, the predictor's calls of sentences out, and the entities of the documents back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bert_ner.entities import Entity
+from modelserve.forwarding import Transformation
+from modelserve.inputs import check_names, chosen_outputs, number_parameter
+from modelserve.protocol.messages import (
+    InferenceRequest,
+    InferenceResponse,
+    Tensor,
+    TensorSpec,
+    bytes_array,
+)
+from modelserve.task import Call, Limits
+from ner_text.entities import place_entities, read_answers
+from ner_text.sentences import Span, find_sentences
+from ner_text.texts import read_instances, read_texts
+
+INPUTS = (TensorSpec("text", "BYTES", (-1,)),)
+OUTPUTS = (TensorSpec("entities", "BYTES", (-1,)),)
+"""The predictor's own: callers cannot tell which of the two they ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text and the spans of its sentences."""
+
+    text: str
+    sentences: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The predictor leaves out entities with a score below ``min_score``."""
+
+    min_score: float = 0.0
+
+
+class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
+    """``modelserve.forwarding.Transformation`` from documents to sentences.
+
+    Args:
+        limits: the most that one request may ask for.
+        language: of the documents, as ``find_sentences`` takes it.
+        batch: most sentences in one call to the predictor.
+    """
+
+    inputs = INPUTS
+    outputs = OUTPUTS
+
+    def __init__(self, *, limits: Limits, language: str, batch: int) -> None:
+        self._limits, self._language, self._batch = limits, language, batch
+
+    def decode(self, request: InferenceRequest) -> Call[Document, Asked]:
+        """Check a V2 request, and find the sentences of its documents.
+
+        Raises:
+            InvalidInput: a wrong name, datatype, shape or parameter, or text that is no UTF-8.
+            TooLarge: too many documents, or one that is too long.
+        """
+        check_names(request, INPUTS)
+        chosen_outputs(request, OUTPUTS, ())
+        texts = read_texts(request, self._limits)
+        min_score = number_parameter(request.parameters, "min_score", default=0.0, least=0.0, most=1.0)
+        return Call(self._documents(texts), Asked(min_score))
+
+    def decode_v1(self, instances: Sequence[Any]) -> Call[Document, Asked]:
+        """Check V1 instances, which are strings, and find their sentences.
+
+        Raises:
+            InvalidInput: one is something else.
+            TooLarge: too many documents, or one that is too long.
+        """
+        return Call(self._documents(read_instances(instances, self._limits)), Asked())
+
+    def _documents(self, texts: Sequence[str]) -> list[Document]:
+        return [Document(text, find_sentences(text, self._language)) for text in texts]
+
+    def requests(self, call: Call[Document, Asked], model: str) -> list[InferenceRequest]:
+        """Make calls of sentences, of all documents one after the other."""
+        encoded = [
+            document.text[start:end].encode() for document in call.items for start, end in document.sentences
+        ]
+        return [
+            InferenceRequest(
+                model,
+                (Tensor("text", "BYTES", bytes_array(texts, (len(texts),))),),
+                parameters={"min_score": call.options.min_score},
+            )
+            for texts in (
+                encoded[first : first + self._batch] for first in range(0, len(encoded), self._batch)
+            )
+        ]
+
+    def results(
+        self, call: Call[Document, Asked], responses: Sequence[InferenceResponse]
+    ) -> list[list[Entity]]:
+        """Take the entities out of the answers, and their places in the documents.
+
+        Raises:
+            PredictorFailed: an answer cannot be read, or its entities do not lie in their sentence.
+        """
+        sentences = sum(len(document.sentences) for document in call.items)
+        counts = [min(self._batch, sentences - first) for first in range(0, sentences, self._batch)]
+        answers = iter(read_answers(responses, counts))
+        return [place_entities(document.text, document.sentences, answers) for document in call.items]
+
+    def encode(
+        self, results: Sequence[list[Entity]], call: Call[Document, Asked], request: InferenceRequest
+    ) -> tuple[Tensor, ...]:
+        """Make ``entities``, a JSON array for each document; the only output there is."""
+        values = [orjson.dumps(entities) for entities in results]
+        return (Tensor("entities", "BYTES", bytes_array(values, (len(values),))),)
+
+    def encode_v1(self, results: Sequence[list[Entity]], call: Call[Document, Asked]) -> list[Any]:
+        """Make V1 predictions: a list of entities for each document."""
+        return list(results)
+
+    def predictions(self, results: Sequence[list[Entity]]) -> tuple[list[str], list[float]]:
+        """The type and the score of every entity."""
+        found = [entity for entities in results for entity in entities]
+        return [entity["type"] for entity in found], [entity["score"] for entity in found]
