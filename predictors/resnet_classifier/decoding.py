@@ -12,9 +12,11 @@ import pybase64
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
 from modelserve.inputs import bytes_items, check_count, check_datatype_of, one_of_type
-from modelserve.protocol.messages import Tensor
+from modelserve.protocol.messages import Tensor, TensorSpec
 from modelserve.task import Limits
 from resnet_classifier.images import EncodedImage, open_image
+
+INPUTS = (TensorSpec("image", "BYTES", (-1,)), TensorSpec("pixels", "FP32", (-1, 3, -1, -1)))
 
 LEAST_SIDE = 32
 """A ResNet halves its input five times; below 32 pixels nothing but its borders is left."""
@@ -95,8 +97,8 @@ def _check_size(size: int, position: int, limits: Limits) -> None:
         raise TooLarge(f"image {position} has {size} bytes; at most {limits.image_bytes} are accepted")
 
 
-def read_pixels(tensor: Tensor, limits: Limits) -> list[npt.NDArray[np.float32]]:
-    """Take normalised images out of an FP32 tensor [n, 3, height, width].
+def read_pixels(tensor: Tensor, limits: Limits) -> npt.NDArray[np.float32]:
+    """Take normalised images out of an FP32 tensor, [n, 3, height, width].
 
     Raises:
         InvalidInput: a wrong datatype or shape, or a value that is no finite number.
@@ -121,4 +123,4 @@ def read_pixels(tensor: Tensor, limits: Limits) -> list[npt.NDArray[np.float32]]
             f"image {int(finite.argmin())} of input {tensor.name!r} holds NaN or infinity; "
             "finite numbers are accepted"
         )
-    return list(tensor.array)
+    return tensor.array

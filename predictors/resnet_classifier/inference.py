@@ -21,12 +21,10 @@ from modelserve.errors import InvalidInput, RequestError
 from modelserve.inputs import check_names, chosen_outputs, integer_parameter
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec, bytes_array
 from modelserve.task import Call, Limits, Prepared, Task
-from resnet_classifier.decoding import read_images, read_instances, read_pixels
+from resnet_classifier.decoding import INPUTS, read_images, read_instances, read_pixels
 from resnet_classifier.images import EncodedImage
 from resnet_classifier.labels import load_labels
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
-
-INPUTS = (TensorSpec("image", "BYTES", (-1,)), TensorSpec("pixels", "FP32", (-1, 3, -1, -1)))
 
 _USUAL = 224 * 224
 
@@ -134,7 +132,7 @@ class ResNetTask(Task[Item, Pixels, Result, Result, ResNetOptions]):
         if image is not None and pixels is None:
             return Call(read_images(image, self._limits), options)
         if pixels is not None and image is None:
-            return Call(read_pixels(pixels, self._limits), options)
+            return Call(list(read_pixels(pixels, self._limits)), options)
         raise InvalidInput(
             f"{'neither' if image is None else 'both'} of the inputs 'image' and 'pixels' "
             f"{'is' if image is None else 'are'} given; one of them is accepted"

@@ -63,16 +63,25 @@ class Preprocess:
 
     @classmethod
     def load(cls, model_dir: Path) -> Preprocess:
-        """Read ``preprocess.json``; without the file, torchvision's ImageNet values hold.
+        """Read the ``preprocess.json`` of a folder; without it, torchvision's ImageNet values hold.
 
         Raises:
             ModelLoadError: the file is no JSON object or holds an unknown key or a bad value.
         """
         path = model_dir / "preprocess.json"
-        if not path.exists():
-            return cls()
+        return cls.read(path) if path.exists() else cls()
+
+    @classmethod
+    def read(cls, path: Path) -> Preprocess:
+        """Read such a file.
+
+        Raises:
+            ModelLoadError: there is none, or it is no JSON object, or holds an unknown key or a bad value.
+        """
         try:
             raw = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ModelLoadError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
             raise ModelLoadError(f"{path} is no JSON: {error}") from error
         accepted = [field.name for field in fields(cls)]

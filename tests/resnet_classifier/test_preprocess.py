@@ -217,3 +217,13 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, content: Any, mes
     (tmp_path / "preprocess.json").write_text(text, "utf-8")
     with pytest.raises(ModelLoadError, match=message):
         Preprocess.load(tmp_path)
+
+
+def test_a_file_of_another_name(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.json"
+    with pytest.raises(ModelLoadError, match=r"pictures\.json cannot be read: No such file"):
+        Preprocess.read(path)
+    with pytest.raises(ModelLoadError, match="cannot be read: Is a directory"):
+        Preprocess.read(tmp_path)
+    path.write_text('{"resize": 40, "crop": 32}', "utf-8")
+    assert Preprocess.read(path) == Preprocess(40, 32)
