@@ -4,6 +4,18 @@ set -euo pipefail
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v openssl >/dev/null || missing+=(openssl)
+
+# The manifests are built with what users have: kubectl's kustomize, 5.7 or newer, or one of our own.
+if ! { kubectl version --client 2>/dev/null || .tools/bin/kustomize version 2>/dev/null; } |
+  grep -Eq 'v5\.([7-9]|[1-9][0-9])\.'; then
+  if ! command -v go >/dev/null; then
+    echo "The tests build manifests with kubectl 1.34 or newer, or kustomize 5.7 or newer, on PATH" >&2
+    exit 1
+  fi
+  echo "Building kustomize, which the tests start ..." >&2
+  GOBIN=$PWD/.tools/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+fi
+
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]}, which the tests start ..." >&2

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
+# usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
+#                                           token-attribution image-attribution)
+# IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+docker_build() {
+  local folder=$1 name=$2
+  shift 2
+  docker build "$folder" -t "$name" "$@"
+}
+
+build() { "${IMAGE_BUILDER:-docker_build}" . "$@"; }
+
+units=("$@")
+[ ${#units[@]} -gt 0 ] ||
+  units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution)
+for unit in "${units[@]}"; do
+  file=$(echo */"${unit//-/_}"/Dockerfile)
+  [ -f "$file" ] || { echo "$unit is no unit with a Dockerfile" >&2; exit 2; }
+  build "dev.local/$unit:dev" -f "$file"
+  # A predictor is tried out with a model in its image: KServe brings models from storage only.
+  if [ -d "samples/$unit" ]; then
+    build "dev.local/$unit-sample:dev" -f samples/Dockerfile \
+      --build-arg "PREDICTOR=dev.local/$unit:dev" --build-arg "SAMPLE=$unit"
+  fi
+done
