@@ -6,7 +6,7 @@ HTTP_PORT ?= 8080
 GRPC_PORT ?= 8081
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check e2e bench format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,10 @@ run: $(RUN_ENV)/.ready ## serve the sample models until Ctrl-C (no torch needed)
 
 test: $(TEST_ENV)/.ready ## run every test that needs no cluster
 	@scripts/test_programs.sh
-	$(TEST_ENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(TEST_ENV)/bin/python -m pytest --ignore=tests/e2e $(PYTEST_ARGS)
+
+e2e: $(TEST_ENV)/.ready ## test on the cluster that KUBECONFIG names (tests/e2e/README.md)
+	$(TEST_ENV)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 check: $(TEST_ENV)/.ready ## lint, format check and types
 	$(TEST_ENV)/bin/ruff check .
@@ -46,7 +49,9 @@ LOCK = uv pip compile pyproject.toml --universal --python-version 3.10 --generat
 lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes newer versions
 	$(LOCK) --extra cpu --extra build -o requirements/cpu.txt
 	$(LOCK) --extra gpu --extra build -o requirements/gpu.txt
+	$(LOCK) --extra transformer --extra build -o requirements/transformer.txt
+	$(LOCK) --extra explainer --extra build -o requirements/explainer.txt
 	$(LOCK) --extra test --extra check --extra build -o requirements/test.txt
 
 clean: ## remove the environments and caches
-	rm -rf $(RUN_ENV) $(TEST_ENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(RUN_ENV) $(TEST_ENV) .tools .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

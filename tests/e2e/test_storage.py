@@ -1,0 +1,140 @@
+"""Models from S3, and what is said when one cannot be served: the revision before goes on serving."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "bert-ner"
+MODEL = "bert-ner"
+PATH = f"/v2/models/{MODEL}/infer"
+BODY = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]}
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: s3
+  annotations:
+    serving.kserve.io/s3-endpoint: s3.s3.svc.cluster.local
+    serving.kserve.io/s3-usehttps: "0"
+stringData: {AWS_ACCESS_KEY_ID: key, AWS_SECRET_ACCESS_KEY: secret}
+"""
+
+
+@pytest.fixture(scope="module")
+def bucket(gateway: Any) -> Iterator[httpx.Client]:
+    """The cluster's S3 server, with the sample model in it, whole and with a file missing."""
+    asked = ["kubectl", "get", "service", "s3", "--namespace=s3", "--output=jsonpath={.spec.clusterIP}"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip("the cluster has no service s3 in the namespace s3 that speaks S3")
+    with httpx.Client(base_url=f"http://{found.stdout}", timeout=60) as client:
+        client.put("/models").raise_for_status()
+        for path in SAMPLE.iterdir():
+            for folder in ("whole", "partial"):
+                if folder == "whole" or path.name != "tokenizer.json":
+                    client.put(f"/models/{folder}/{path.name}", content=path.read_bytes()).raise_for_status()
+        yield client
+
+
+def operation(path: str, value: object, *, op: str = "replace") -> dict[str, object]:
+    return {"op": op, "path": path, "value": value}
+
+
+@pytest.fixture(scope="module")
+def service(namespace: Any, bucket: httpx.Client) -> str:
+    """The base's bert-ner, from S3."""
+    namespace.kubectl("apply", "--filename=-", stdin=SECRET)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MODEL}}
+    gone = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "resnet-classifier"},
+        "$patch": "delete",
+    }
+    small = operation("/spec/containers/0/resources/requests", {"cpu": "50m", "memory": "256Mi"})
+    namespace.apply(
+        {
+            "resources": ["base"],
+            "images": [{"name": "modelserve/bert-ner", "newName": "dev.local/bert-ner", "newTag": "dev"}],
+            "patches": [
+                {"patch": yaml.safe_dump({**account, "secrets": [{"name": "s3"}]})},
+                {"patch": yaml.safe_dump(gone)},
+                {"patch": json.dumps([small]), "target": {"kind": "ServingRuntime"}},
+                {
+                    "patch": json.dumps([operation("/spec/predictor/model/storageUri", "s3://models/whole")]),
+                    "target": {"kind": "InferenceService"},
+                },
+            ],
+        }
+    )
+    found = namespace.wait_ready("inferenceservice", MODEL)
+    url: str = found["status"]["components"]["predictor"]["url"]
+    return url
+
+
+def ask(namespace: Any, url: str) -> dict[str, Any]:
+    answer = namespace.gateway.post(url, PATH, json=BODY)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_model_in_s3_is_served(service: str, namespace: Any) -> None:
+    (entities,) = ask(namespace, service)["outputs"][0]["data"]
+    assert [entity["text"] for entity in json.loads(entities)] == ["Merkel", "Berlin"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (operation("/spec/predictor/model/storageUri", "s3://models/absent"), "models/absent"),
+        (operation("/spec/predictor/model/storageUri", "s3://models/partial"), "tokenizer.json"),
+        (
+            operation("/spec/predictor/model/args", [f"--model_digest=sha256:{'0' * 64}"], op="add"),
+            "have the digest sha256:",
+        ),
+    ],
+    ids=["storage away", "file missing", "other weights"],
+)
+def test_a_model_that_cannot_be_served_is_told_and_the_old_one_goes_on(
+    service: str, namespace: Any, wait_for: Any, change: dict[str, Any], sentence: str
+) -> None:
+    old = ask(namespace, service)["parameters"]["revision"]
+    before = namespace.get("inferenceservice", MODEL)["spec"]
+    try:
+        with namespace.load(service, PATH, BODY, callers=1) as load:
+            namespace.patch("inferenceservice", MODEL, change)
+
+            def failure() -> bool:
+                status = namespace.get("inferenceservice", MODEL)["status"]
+                return sentence in json.dumps([status["conditions"], status.get("modelStatus")])
+
+            wait_for(failure, seconds=240, said=lambda: namespace.story("inferenceservice", MODEL))
+            new = namespace.get("inferenceservice", MODEL)["status"]["components"]["predictor"][
+                "latestCreatedRevision"
+            ]
+            assert new != old
+            wait_for(lambda: warnings(namespace, new), seconds=120)
+        assert load.failures == {}
+        assert load.revisions.keys() == {old}
+    finally:
+        namespace.patch("inferenceservice", MODEL, {"op": "replace", "path": "/spec", "value": before})
+    namespace.wait_ready("inferenceservice", MODEL)
+    ask(namespace, service)
+
+
+def warnings(namespace: Any, revision: str) -> list[str]:
+    """What Kubernetes warns of about a revision's pods."""
+    return [
+        event["message"]
+        for event in namespace.list("events")
+        if event["type"] == "Warning" and event["involvedObject"]["name"].startswith(revision)
+    ]
