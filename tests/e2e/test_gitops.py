@@ -16,14 +16,13 @@ import yaml  # type: ignore[import-untyped]
 SHELF = Path(__file__).parents[2] / "inferenceservices"
 PATH = "/v2/models/bert-ner/infer"
 BODY = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]}
-SHARE = "/spec/predictor/canaryTrafficPercent"
 
 
 class Repository:
     """A clone of a repository that the cluster reads."""
 
-    def __init__(self, folder: Path, address: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, address: str, name: str) -> None:
+        self.folder, self.address, self.name = folder, address, name
         self._git("init", "--quiet", "--initial-branch=main")
         self._git("config", "user.name", "e2e")
         self._git("config", "user.email", "e2e@example.com")
@@ -44,8 +43,8 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def repository(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Repository, str]:
-    """An empty repository, and its address.
+def repository(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """An empty repository.
 
     GIT_FOLDER is where bare repositories are served from, GIT_URL the address of that folder.
     """
@@ -54,23 +53,22 @@ def repository(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         pytest.skip("the cluster has no Flux")
     if "GIT_FOLDER" not in os.environ or "GIT_URL" not in os.environ:
         pytest.skip("GIT_FOLDER and GIT_URL name no folder of repositories that the cluster can read")
-    name = f"e2e-{uuid.uuid4().hex[:8]}.git"
-    bare = Path(os.environ["GIT_FOLDER"]) / name
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    bare = Path(os.environ["GIT_FOLDER"]) / f"{name}.git"
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare)], check=True)
-    address = f"{os.environ['GIT_URL']}/{name}"
-    return Repository(tmp_path_factory.mktemp("clone"), address), address
+    address = f"{os.environ['GIT_URL']}/{name}.git"
+    return Repository(tmp_path_factory.mktemp("clone"), address, name)
 
 
 @pytest.fixture(scope="module")
 def commit(
-    repository: tuple[Repository, str],
+    repository: Repository,
     namespace: Any,
     sample_predictor: Callable[[str], dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., None]]:
     """Commits the manifests with a version of the model; Flux reads them by the files of ``gitops/flux``."""
-    clone, address = repository
-    shutil.copytree(SHELF, clone.folder / "inferenceservices")
+    shutil.copytree(SHELF, repository.folder / "inferenceservices")
 
     def commit(version: str, **metadata: str) -> None:
         overlay = sample_predictor("bert-ner")
@@ -84,19 +82,23 @@ def commit(
         )
         overlay["resources"] = ["../../base"]
         overlay["namespace"] = namespace.name
-        clone.write("inferenceservices/overlays/e2e/kustomization.yaml", overlay)
-        clone.write("inferenceservices/overlays/e2e/notes.yaml", metadata)
-        clone.push(f"Serve version {version}")
+        repository.write("inferenceservices/overlays/e2e/kustomization.yaml", overlay)
+        repository.write("inferenceservices/overlays/e2e/notes.yaml", metadata)
+        repository.push(f"Serve version {version}")
 
     commit("1")
     folder = tmp_path_factory.mktemp("flux")
     shutil.copytree(SHELF / "gitops" / "flux", folder, dirs_exist_ok=True)
     changes = {
-        "GitRepository": {"/spec/url": address, "/spec/interval": "3s"},
-        "Kustomization": {"/spec/path": "./inferenceservices/overlays/e2e", "/spec/interval": "10s"},
+        "GitRepository": {"/spec/url": repository.address, "/spec/interval": "3s"},
+        "Kustomization": {
+            "/spec/path": "./inferenceservices/overlays/e2e",
+            "/spec/interval": "10s",
+            "/spec/healthChecks/0/namespace": namespace.name,
+        },
     }
     flux = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    flux["nameSuffix"] = "-e2e"
+    flux["nameSuffix"] = f"-{repository.name}"
     flux["patches"] = [
         {
             "patch": yaml.safe_dump(
@@ -107,7 +109,10 @@ def commit(
         for kind, of in changes.items()
     ]
     flux["patches"][1]["patch"] += yaml.safe_dump(
-        [{"op": "replace", "path": "/spec/sourceRef/name", "value": "modelserve-e2e"}]
+        [
+            {"op": "replace", "path": "/spec/sourceRef/name", "value": f"modelserve-{repository.name}"},
+            {"op": "remove", "path": "/spec/healthChecks/1"},
+        ]
     )
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(flux))
     subprocess.run(["kubectl", "apply", "--kustomize", str(folder)], check=True)
@@ -122,9 +127,9 @@ def version_and_revision(namespace: Any, url: str) -> tuple[str, str]:
     return answer.json()["model_version"], answer.json()["parameters"]["revision"]
 
 
-def applied(namespace: Any) -> str:
+def applied(repository: Repository) -> str:
     """The commit that Flux has applied."""
-    asked = ["kubectl", "get", "kustomizations.kustomize.toolkit.fluxcd.io", "modelserve-e2e"]
+    asked = ["kubectl", "get", "kustomizations.kustomize.toolkit.fluxcd.io", f"modelserve-{repository.name}"]
     found = subprocess.run(
         [*asked, "--namespace=flux-system", "--output=jsonpath={.status.lastAppliedRevision}"],
         capture_output=True,
@@ -135,7 +140,7 @@ def applied(namespace: Any) -> str:
 
 
 def test_a_commit_changes_the_model_and_a_canarys_share_outlives_the_sync(
-    commit: Callable[..., None], namespace: Any, wait_for: Any
+    commit: Callable[..., None], repository: Repository, namespace: Any, wait_for: Any
 ) -> None:
     wait_for(lambda: "bert-ner" in namespace.kubectl("get", "inferenceservice", "--output=name"), seconds=120)
     service = namespace.wait_ready("inferenceservice", "bert-ner")
@@ -155,9 +160,9 @@ def test_a_commit_changes_the_model_and_a_canarys_share_outlives_the_sync(
     wait_for(lambda: version_and_revision(namespace, url)[0] == "1", seconds=60)
 
     # Two syncs later, of nothing and of a commit about something else, the share is as it was.
-    before = applied(namespace)
+    before = applied(repository)
     commit("2", note="nothing of the model")
-    wait_for(lambda: applied(namespace) != before, seconds=60)
+    wait_for(lambda: applied(repository) != before, seconds=60)
     found = namespace.get("inferenceservice", "bert-ner")
     assert found["spec"]["predictor"]["canaryTrafficPercent"] == 0
     assert version_and_revision(namespace, url)[0] == "1"

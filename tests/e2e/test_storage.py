@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "bert-ner"
 MODEL = "bert-ner"
+STORAGE = "/spec/predictor/model/storageUri"
 PATH = f"/v2/models/{MODEL}/infer"
 BODY = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]}
 SECRET = """
@@ -29,19 +30,20 @@ stringData: {AWS_ACCESS_KEY_ID: key, AWS_SECRET_ACCESS_KEY: secret}
 
 
 @pytest.fixture(scope="module")
-def bucket(gateway: Any) -> Iterator[httpx.Client]:
-    """The cluster's S3 server, with the sample model in it, whole and with a file missing."""
+def bucket(gateway: Any) -> str:
+    """A bucket with the sample model in it, whole and with a file missing."""
     asked = ["kubectl", "get", "service", "s3", "--namespace=s3", "--output=jsonpath={.spec.clusterIP}"]
     found = subprocess.run(asked, capture_output=True, text=True, check=False)
     if found.returncode:
         pytest.skip("the cluster has no service s3 in the namespace s3 that speaks S3")
     with httpx.Client(base_url=f"http://{found.stdout}", timeout=60) as client:
-        client.put("/models").raise_for_status()
+        name = f"models-{uuid.uuid4().hex[:8]}"
+        client.put(f"/{name}").raise_for_status()
         for path in SAMPLE.iterdir():
             for folder in ("whole", "partial"):
                 if folder == "whole" or path.name != "tokenizer.json":
-                    client.put(f"/models/{folder}/{path.name}", content=path.read_bytes()).raise_for_status()
-        yield client
+                    client.put(f"/{name}/{folder}/{path.name}", content=path.read_bytes()).raise_for_status()
+    return name
 
 
 def operation(path: str, value: object, *, op: str = "replace") -> dict[str, object]:
@@ -49,7 +51,7 @@ def operation(path: str, value: object, *, op: str = "replace") -> dict[str, obj
 
 
 @pytest.fixture(scope="module")
-def service(namespace: Any, bucket: httpx.Client) -> str:
+def service(namespace: Any, bucket: str) -> str:
     """The base's bert-ner, from S3."""
     namespace.kubectl("apply", "--filename=-", stdin=SECRET)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MODEL}}
@@ -69,7 +71,7 @@ def service(namespace: Any, bucket: httpx.Client) -> str:
                 {"patch": yaml.safe_dump(gone)},
                 {"patch": json.dumps([small]), "target": {"kind": "ServingRuntime"}},
                 {
-                    "patch": json.dumps([operation("/spec/predictor/model/storageUri", "s3://models/whole")]),
+                    "patch": json.dumps([operation(STORAGE, f"s3://{bucket}/whole")]),
                     "target": {"kind": "InferenceService"},
                 },
             ],
@@ -95,8 +97,8 @@ def test_a_model_in_s3_is_served(service: str, namespace: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (operation("/spec/predictor/model/storageUri", "s3://models/absent"), "models/absent"),
-        (operation("/spec/predictor/model/storageUri", "s3://models/partial"), "tokenizer.json"),
+        (operation(STORAGE, "s3://BUCKET/absent"), "/absent"),
+        (operation(STORAGE, "s3://BUCKET/partial"), "tokenizer.json"),
         (
             operation("/spec/predictor/model/args", [f"--model_digest=sha256:{'0' * 64}"], op="add"),
             "have the digest sha256:",
@@ -105,13 +107,15 @@ def test_a_model_in_s3_is_served(service: str, namespace: Any) -> None:
     ids=["storage away", "file missing", "other weights"],
 )
 def test_a_model_that_cannot_be_served_is_told_and_the_old_one_goes_on(
-    service: str, namespace: Any, wait_for: Any, change: dict[str, Any], sentence: str
+    service: str, namespace: Any, bucket: str, wait_for: Any, change: dict[str, Any], sentence: str
 ) -> None:
     old = ask(namespace, service)["parameters"]["revision"]
     before = namespace.get("inferenceservice", MODEL)["spec"]
     try:
         with namespace.load(service, PATH, BODY, callers=1) as load:
-            namespace.patch("inferenceservice", MODEL, change)
+            namespace.patch(
+                "inferenceservice", MODEL, json.loads(json.dumps(change).replace("BUCKET", bucket))
+            )
 
             def failure() -> bool:
                 status = namespace.get("inferenceservice", MODEL)["status"]
