@@ -77,4 +77,9 @@ def table(result: Result) -> Sequence[str]:
         for of in result.values()
     ]
     head = ["", "peak/s", "offered/s", "good/s", "of peak", "outcomes", "p50 / p99 of good, ms"]
-    return table_of(head, rows)
+    most = max(of["generator_cpu"] for of in result.values())
+    return [
+        *table_of(head, rows),
+        "",
+        f"The generator used at most {most:.0%} of a core, which the server lacked.",
+    ]
