@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 import orjson
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
@@ -20,7 +20,7 @@ FRONT = Front(APP, PLANE, max_body_bytes=100)
 
 paths = st.builds(
     "{}{}{}{}".format,
-    st.sampled_from(["/v1/models/", "/v2/models/", "/v1/models", "/v2/", "/"]),
+    st.sampled_from(["/v1/models/", "/v2/models/", "/v1/models", "/v2/", "/v3/"]),
     st.text(alphabet="a1:/é ", max_size=6),
     st.sampled_from(["", "/versions/", "/versions/1", "/versions/1/versions/2"]),
     st.sampled_from([":predict", ":explain", "/infer", "/infer/", "infer", ""]),
@@ -39,6 +39,7 @@ def ask(app: ASGIApp, path: str) -> tuple[int, object]:
     return response.status_code, orjson.loads(response.content or b"null")
 
 
+@settings(deadline=None)
 @given(paths)
 @example("/v2/models/m/infer")
 @example("/v2/models/m/versions/1/infer")
