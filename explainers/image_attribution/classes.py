@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from modelserve.errors import InvalidInput, PredictorFailed
+from modelserve.errors import InvalidInput
 from modelserve.explaining.asking import Asking
 from modelserve.protocol.messages import (
     InferenceRequest,
-    InferenceResponse,
     Parameters,
     RequestedOutput,
     Tensor,
     bytes_array,
 )
+from resnet_classifier.answers import read_rows
 
 _NAMED = 10
 """Labels that an error names."""
@@ -30,24 +30,6 @@ def image_request(
         outputs=tuple(RequestedOutput(name) for name in outputs),
         parameters=parameters,
     )
-
-
-def read_rows(
-    response: InferenceResponse, name: str, datatype: str, *, images: int
-) -> npt.NDArray[np.generic]:
-    """One of the predictor's outputs, [images, n].
-
-    Raises:
-        PredictorFailed: the answer has no such output.
-    """
-    tensor = next((tensor for tensor in response.outputs if tensor.name == name), None)
-    if tensor is None or tensor.datatype != datatype:
-        raise PredictorFailed(f"the predictor's answer has no output {name!r} of {datatype}")
-    if len(tensor.shape) != 2 or tensor.shape[0] != images or tensor.shape[1] == 0:
-        raise PredictorFailed(
-            f"the predictor's output {name!r} has shape {list(tensor.shape)} for {images} images"
-        )
-    return tensor.array
 
 
 async def find_class(image: bytes, label: str | None, asking: Asking) -> tuple[str, int, float]:

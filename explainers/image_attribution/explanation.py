@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from image_attribution.classes import find_class, image_request, read_rows
+from image_attribution.classes import find_class, image_request
 from image_attribution.hiding import HidingImage, load_upright
 from image_attribution.picture import draw
 from modelserve.errors import InvalidInput
@@ -19,6 +19,7 @@ from modelserve.explaining.owen import Masks, Values
 from modelserve.explaining.partition import partition_grid
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Parameters
 from modelserve.task import Call, Limits
+from resnet_classifier.answers import read_rows
 from resnet_classifier.decoding import read_instances
 from resnet_classifier.images import EncodedImage
 

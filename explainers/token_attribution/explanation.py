@@ -8,21 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from modelserve.errors import InvalidInput, PredictorFailed, TooLarge
+from bert_ner.answers import read_entities, types_and_scores
+from bert_ner.entities import Entity
+from bert_ner.texts import check_instances, text_request
+from modelserve.errors import InvalidInput, PredictorFailed
 from modelserve.explaining.asking import Asking
 from modelserve.explaining.explainer import Explainer, ExplainOptions, read_options
 from modelserve.explaining.owen import Masks, Values
 from modelserve.explaining.partition import partition_sequence
-from modelserve.inputs import check_count, integer_parameter, one_of_type
-from modelserve.protocol.messages import (
-    InferenceRequest,
-    InferenceResponse,
-    Parameters,
-    Tensor,
-    bytes_array,
-)
+from modelserve.inputs import integer_parameter
+from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Parameters
 from modelserve.task import Call, Limits
-from token_attribution.entities import Entity, ExplainedEntity, read_entities, scores_at
+from token_attribution.entities import ExplainedEntity, scores_at
 from token_attribution.hiding import HidingText
 from token_attribution.picture import draw
 from token_attribution.words import Word, boundary_strengths, find_words
@@ -71,29 +68,14 @@ class TokenExplainer(Explainer[str, ExplainedText, TokenOptions]):
             InvalidInput: an instance or a parameter is nothing that is accepted.
             TooLarge: too many texts, or one that is too long.
         """
-        check_count(len(instances), "'instances'", limits_batch=self._limits.batch)
-        for position, instance in enumerate(instances):
-            self._check(instance, position)
-        common = read_options(parameters, items=len(instances), most=self._max_evaluations, picture="html")
+        texts = check_instances(instances, self._limits)
+        common = read_options(parameters, items=len(texts), most=self._max_evaluations, picture="html")
         entity = (
             integer_parameter(parameters, "entity", default=0, least=0, most=_MOST_ENTITIES)
             if "entity" in parameters
             else None
         )
-        return Call(instances, TokenOptions(common.evaluations, common.has_picture, entity))
-
-    def _check(self, instance: Any, position: int) -> None:
-        if not isinstance(instance, str):
-            raise InvalidInput(f"instance {position} is {one_of_type(instance)}; a string is accepted")
-        try:
-            size = len(instance.encode())
-        except UnicodeEncodeError as error:
-            raise InvalidInput(
-                f"text {position} holds half of a surrogate pair; Unicode text is accepted"
-            ) from error
-        most = self._limits.text_bytes
-        if size > most:
-            raise TooLarge(f"text {position} has {size} bytes; at most {most} are accepted")
+        return Call(texts, TokenOptions(common.evaluations, common.has_picture, entity))
 
     async def explain(self, item: str, position: int, options: TokenOptions, asking: Asking) -> ExplainedText:
         """Find the text's entities, and what they depend on.
@@ -102,7 +84,7 @@ class TokenExplainer(Explainer[str, ExplainedText, TokenOptions]):
             InvalidInput: the text has no entity of that number.
             RequestError: the predictor refuses or fails, or the deadline passes.
         """
-        response = await asking.ask(_request(asking.model, [item]), items=1)
+        response = await asking.ask(text_request(asking.model, [item]), items=1)
         (found,) = read_entities(response, texts=1)
         chosen, words = _choose(found, options.entity, position), find_words(item)
         names = [Word(entity["start"], entity["end"]) for entity in found]
@@ -115,7 +97,7 @@ class TokenExplainer(Explainer[str, ExplainedText, TokenOptions]):
         )
 
         def vary(masks: Masks) -> InferenceRequest:
-            return _request(asking.model, [hiding.vary(mask) for mask in masks])
+            return text_request(asking.model, [hiding.vary(mask) for mask in masks])
 
         def read(response: InferenceResponse, masks: Masks) -> Values:
             return np.stack(
@@ -150,13 +132,7 @@ class TokenExplainer(Explainer[str, ExplainedText, TokenOptions]):
 
     def predictions(self, results: Sequence[ExplainedText]) -> tuple[list[str], list[float]]:
         """The type and the score of every entity that was explained."""
-        found = [one.entity for result in results for one in result.entities]
-        return [entity["type"] for entity in found], [entity["score"] for entity in found]
-
-
-def _request(model: str, texts: Sequence[str]) -> InferenceRequest:
-    values = bytes_array([text.encode() for text in texts], (len(texts),))
-    return InferenceRequest(model, (Tensor("text", "BYTES", values),))
+        return types_and_scores([one.entity for one in result.entities] for result in results)
 
 
 def _choose(found: Sequence[Entity], entity: int | None, position: int) -> Sequence[Entity]:

@@ -13,27 +13,19 @@ import orjson
 from tokenizers import Encoding, Tokenizer
 
 import modelserve
+from bert_ner.answers import entities_tensor, types_and_scores
 from bert_ner.batches import make_batch
 from bert_ner.config import BertConfig
 from bert_ner.entities import Entity, Scheme, find_entities
+from bert_ner.texts import INPUTS, OUTPUTS, check_instances, read_request, text_request
 from bert_ner.tokenizer import check_vocabulary, special_ids
 from bert_ner.windows import merge_windows, plan_windows
 from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.engines import Engine
-from modelserve.errors import InvalidInput, ModelLoadError, TooLarge
-from modelserve.inputs import (
-    bytes_items,
-    check_count,
-    check_names,
-    chosen_outputs,
-    number_parameter,
-    one_of_type,
-)
-from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec, bytes_array
+from modelserve.errors import ModelLoadError
+from modelserve.protocol.messages import InferenceRequest, Tensor
 from modelserve.task import Call, Limits, Prepared, Task
 
-INPUTS = (TensorSpec("text", "BYTES", (-1,)),)
-OUTPUTS = (TensorSpec("entities", "BYTES", (-1,)),)
 SAMPLE_TEXT = "Angela Merkel met Barack Obama in Berlin."
 
 Pieces = Sequence[int]
@@ -107,14 +99,7 @@ class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
             InvalidInput: a wrong name, datatype, shape or parameter, or text that is no UTF-8.
             TooLarge: too many texts, or one that is too long.
         """
-        check_names(request, INPUTS)
-        chosen_outputs(request, OUTPUTS, ())
-        tensor = request.input("text")
-        if tensor is None:
-            raise InvalidInput("input 'text' is missing; a BYTES tensor of shape [n] is accepted")
-        encoded = bytes_items(tensor, limits_batch=self._limits.batch)
-        min_score = number_parameter(request.parameters, "min_score", default=0.0, least=0.0, most=1.0)
-        texts = [self._decode_text(item, position) for position, item in enumerate(encoded)]
+        texts, min_score = read_request(request, self._limits)
         return Call(texts, NerOptions(min_score))
 
     def decode_v1(self, instances: Sequence[Any]) -> Call[str, NerOptions]:
@@ -124,18 +109,7 @@ class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
             InvalidInput: one is something else.
             TooLarge: too many texts, or one that is too long.
         """
-        check_count(len(instances), "'instances'", limits_batch=self._limits.batch)
-        for position, instance in enumerate(instances):
-            if not isinstance(instance, str):
-                raise InvalidInput(f"instance {position} is {one_of_type(instance)}; a string is accepted")
-            try:
-                size = len(instance.encode())
-            except UnicodeEncodeError as error:
-                raise InvalidInput(
-                    f"text {position} holds half of a surrogate pair; Unicode text is accepted"
-                ) from error
-            self._check_size(size, position)
-        return Call(instances, NerOptions())
+        return Call(check_instances(instances, self._limits), NerOptions())
 
     def prepare(self, items: Sequence[str]) -> list[Prepared[Pieces, Logits, list[Entity]]]:
         """Cut each text into pieces and, whatever its length, into windows."""
@@ -172,8 +146,7 @@ class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
         request: InferenceRequest,
     ) -> tuple[Tensor, ...]:
         """Make ``entities``, a JSON array for each text; the only output there is."""
-        values = [orjson.dumps(_confident(entities, call.options)) for entities in results]
-        return (Tensor("entities", "BYTES", bytes_array(values, (len(values),))),)
+        return (entities_tensor(self.encode_v1(results, call)),)
 
     def encode_v1(self, results: Sequence[list[Entity]], call: Call[str, NerOptions]) -> list[Any]:
         """Make V1 predictions: a list of entities for each text."""
@@ -181,12 +154,11 @@ class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
 
     def sample(self) -> InferenceRequest:
         """One sentence."""
-        return InferenceRequest("", (Tensor("text", "BYTES", bytes_array([SAMPLE_TEXT.encode()], (1,))),))
+        return text_request("", [SAMPLE_TEXT])
 
     def predictions(self, results: Sequence[list[Entity]]) -> tuple[list[str], list[float]]:
         """The type and the score of every entity."""
-        found = [entity for entities in results for entity in entities]
-        return [entity["type"] for entity in found], [entity["score"] for entity in found]
+        return types_and_scores(results)
 
     def item_bytes(self, item: str) -> bytes:
         """The text in UTF-8."""
@@ -200,20 +172,6 @@ class NerTask(Task[str, Pieces, Logits, list[Entity], NerOptions]):
         """The entities of that JSON."""
         entities: list[Entity] = orjson.loads(packed)
         return entities
-
-    def _decode_text(self, item: bytes, position: int) -> str:
-        self._check_size(len(item), position)
-        try:
-            return item.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidInput(
-                f"text {position} is no UTF-8 at byte {error.start}; UTF-8 is accepted"
-            ) from error
-
-    def _check_size(self, size: int, position: int) -> None:
-        most = self._limits.text_bytes
-        if size > most:
-            raise TooLarge(f"text {position} has {size} bytes; at most {most} are accepted")
 
 
 def _offsets(encoding: Encoding) -> npt.NDArray[np.int64]:

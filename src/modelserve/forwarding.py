@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
+from modelserve.concurrency import seconds_left, together
 from modelserve.errors import DeadlineExceeded
 from modelserve.exchange import Exchange
 from modelserve.execution import Timeline, on_decoders, on_encoders
@@ -97,40 +98,32 @@ class ForwardingModel(RemoteModel):
         """The transformation; nothing has to be loaded for it."""
         return self._transformation
 
-    async def _answer(
-        self, exchange: Exchange[AnswerT], timeline: Timeline, *, timeout_seconds: float | None
+    async def _answer_by(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, deadline: float | None
     ) -> AnswerT:
-        if not self.ready:
-            raise self.unavailable()
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        transformation = self._transformation
-        self._in_progress += 1
+        transformation, began = self._transformation, time.time_ns()
+        decoded = await on_decoders(lambda: exchange.decode(transformation))
         try:
-            began = time.time_ns()
-            decoded = await on_decoders(lambda: exchange.decode(transformation))
-            try:
-                call = await asyncio.wait_for(transformation.fetch(decoded), _left(deadline))
-            except asyncio.TimeoutError as error:
-                raise DeadlineExceeded(
-                    "the caller's deadline passed while what its call refers to was fetched"
-                ) from error
-            requests = await on_decoders(lambda: transformation.requests(call, self.name))
-            asked = time.time_ns()
-            timeline.phases.append(("preprocess", began, asked))
-            responses = await self._ask(requests, deadline)
-            answered = time.time_ns()
-            timeline.phases.append(("predictor", asked, answered))
+            call = await asyncio.wait_for(transformation.fetch(decoded), seconds_left(deadline))
+        except asyncio.TimeoutError as error:
+            raise DeadlineExceeded(
+                "the caller's deadline passed while what its call refers to was fetched"
+            ) from error
+        requests = await on_decoders(lambda: transformation.requests(call, self.name))
+        asked = time.time_ns()
+        timeline.phases.append(("preprocess", began, asked))
+        responses = await self._ask(requests, deadline)
+        answered = time.time_ns()
+        timeline.phases.append(("predictor", asked, answered))
 
-            def finish() -> AnswerT:
-                results = transformation.results(call, responses)
-                timeline.labels, timeline.scores = transformation.predictions(results)
-                return exchange.encode(transformation, results, call, parameters=_passed_on(responses))
+        def finish() -> AnswerT:
+            results = transformation.results(call, responses)
+            timeline.labels, timeline.scores = transformation.predictions(results)
+            return exchange.encode(transformation, results, call, parameters=_passed_on(responses))
 
-            answer = await on_encoders(finish)
-            timeline.phases.append(("postprocess", answered, time.time_ns()))
-            return answer
-        finally:
-            self._in_progress -= 1
+        answer = await on_encoders(finish)
+        timeline.phases.append(("postprocess", answered, time.time_ns()))
+        return answer
 
     async def _ask(
         self, requests: Sequence[InferenceRequest], deadline: float | None
@@ -141,25 +134,14 @@ class ForwardingModel(RemoteModel):
 
         async def ask(request: InferenceRequest) -> InferenceResponse:
             async with places:
-                left = _left(deadline)
+                left = seconds_left(deadline)
                 if left is not None and left <= 0:
                     raise DeadlineExceeded(
                         "the caller's deadline passed before its call reached the predictor"
                     )
                 return await predictor.infer(request, timeout_seconds=left)
 
-        tasks = [asyncio.ensure_future(ask(request)) for request in requests]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:  # where one has failed, or the caller has gone
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _left(deadline: float | None) -> float | None:
-    """The seconds until a deadline; None where there is none."""
-    return None if deadline is None else deadline - time.monotonic()
+        return await together(ask(request) for request in requests)
 
 
 def _passed_on(responses: Sequence[InferenceResponse]) -> Parameters:

@@ -49,29 +49,28 @@ def is_gone(namespace: Any, pod: str) -> bool:
     return pod not in [found["metadata"]["name"] for found in namespace.list("pods")]
 
 
-def test_a_deleted_pod_answers_what_it_has_taken(service: str, namespace: Any, wait_for: Any) -> None:
-    pod = wait_for_two(namespace, wait_for)
-    with namespace.load(service, PATH, BODY, callers=4) as load:
-        namespace.kubectl("delete", "pod", pod, "--wait=false")
-        wait_for(lambda: is_gone(namespace, pod), seconds=120)
-        wait_for_two(namespace, wait_for)
-    assert load.failures == {}
-    assert load.outcomes["200"] > 20
+def delete(namespace: Any, pod: str) -> None:
+    namespace.kubectl("delete", "pod", pod, "--wait=false")
 
 
-def test_a_drained_pod_answers_what_it_has_taken(service: str, namespace: Any, wait_for: Any) -> None:
-    """The eviction API is what ``kubectl drain`` calls for each pod of a node."""
-    pod = wait_for_two(namespace, wait_for)
+def evict(namespace: Any, pod: str) -> None:
+    """What ``kubectl drain`` does with each pod of a node."""
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": pod, "namespace": namespace.name},
     }
+    path = f"/api/v1/namespaces/{namespace.name}/pods/{pod}/eviction"
+    namespace.kubectl("create", "--raw", path, "--filename=-", stdin=json.dumps(eviction))
+
+
+@pytest.mark.parametrize("take_away", [delete, evict])
+def test_a_pod_that_is_taken_away_answers_what_it_has_taken(
+    service: str, namespace: Any, wait_for: Any, take_away: Callable[[Any, str], None]
+) -> None:
+    pod = wait_for_two(namespace, wait_for)
     with namespace.load(service, PATH, BODY, callers=4) as load:
-        namespace.kubectl(
-            *("create", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{pod}/eviction", "--filename=-"),
-            stdin=json.dumps(eviction),
-        )
+        take_away(namespace, pod)
         wait_for(lambda: is_gone(namespace, pod), seconds=120)
         wait_for_two(namespace, wait_for)
     assert load.failures == {}

@@ -16,6 +16,7 @@ import httpx
 
 import modelserve
 from image_tensors.origins import ImageUrl
+from modelserve.concurrency import together
 from modelserve.errors import InvalidInput, RequestError, TooLarge
 
 _AT_ONCE = 8
@@ -81,12 +82,8 @@ class Fetcher:
                 except RequestError as error:
                     raise type(error)(f"image {position}: {error}") from error
 
-        tasks = [asyncio.ensure_future(fetch(position, url)) for position, url in urls.items()]
-        try:
-            return dict(zip(urls, await asyncio.gather(*tasks), strict=True))
-        finally:
-            for task in tasks:  # where one has failed, or the caller has gone
-                task.cancel()
+        fetched = await together(fetch(position, url) for position, url in urls.items())
+        return dict(zip(urls, fetched, strict=True))
 
     async def _bounded(self, url: ImageUrl, allowance: _Allowance) -> bytes:
         """Fetch one image, and make whatever goes wrong a sentence."""

@@ -26,6 +26,7 @@ from modelserve.protocol.messages import (
     TensorSpec,
 )
 from modelserve.task import Call, Limits
+from resnet_classifier.answers import read_rows
 from resnet_classifier.decoding import INPUTS, read_bytes, read_images, read_pixels
 from resnet_classifier.images import EncodedImage
 from resnet_classifier.preprocess import Preprocess
@@ -204,16 +205,10 @@ def _names(call: Call[Item, Asked]) -> tuple[str, ...]:
 
 def _column(name: str, responses: Sequence[InferenceResponse], sizes: Sequence[int]) -> npt.NDArray[Any]:
     """One output of all images, [n, k]."""
-    found = []
-    for response, size in zip(responses, sizes, strict=True):
-        tensor = next((tensor for tensor in response.outputs if tensor.name == name), None)
-        if tensor is None or tensor.datatype != _DATATYPES[name]:
-            raise PredictorFailed(f"the predictor's answer has no output {name!r} of {_DATATYPES[name]}")
-        if len(tensor.shape) != 2 or tensor.shape[0] != size or tensor.shape[1] == 0:
-            raise PredictorFailed(
-                f"the predictor's output {name!r} has shape {list(tensor.shape)} for {size} images"
-            )
-        found.append(tensor.array)
+    found = [
+        read_rows(response, name, _DATATYPES[name], images=size)
+        for response, size in zip(responses, sizes, strict=True)
+    ]
     if len({array.shape[1] for array in found}) != 1:
         raise PredictorFailed(
             f"the predictor's answers have {name!r} in several lengths; do revisions differ?"

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-import orjson
-
+from bert_ner.answers import entities_tensor, read_entities, types_and_scores
 from bert_ner.entities import Entity
+from bert_ner.texts import INPUTS, OUTPUTS, check_instances, read_request, text_request
 from modelserve.forwarding import Transformation
-from modelserve.inputs import check_names, chosen_outputs, number_parameter
-from modelserve.protocol.messages import (
-    InferenceRequest,
-    InferenceResponse,
-    Tensor,
-    TensorSpec,
-    bytes_array,
-)
+from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Tensor
 from modelserve.task import Call, Limits
-from ner_text.entities import place_entities, read_answers
+from ner_text.entities import place_entities
 from ner_text.sentences import Span, find_sentences
-from ner_text.texts import read_instances, read_texts
-
-INPUTS = (TensorSpec("text", "BYTES", (-1,)),)
-OUTPUTS = (TensorSpec("entities", "BYTES", (-1,)),)
-"""The predictor's own: callers cannot tell which of the two they ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +41,7 @@ class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
         batch: most sentences in one call to the predictor.
     """
 
+    # The predictor's own: callers cannot tell which of the two they ask.
     inputs = INPUTS
     outputs = OUTPUTS
 
@@ -65,10 +55,7 @@ class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
             InvalidInput: a wrong name, datatype, shape or parameter, or text that is no UTF-8.
             TooLarge: too many documents, or one that is too long.
         """
-        check_names(request, INPUTS)
-        chosen_outputs(request, OUTPUTS, ())
-        texts = read_texts(request, self._limits)
-        min_score = number_parameter(request.parameters, "min_score", default=0.0, least=0.0, most=1.0)
+        texts, min_score = read_request(request, self._limits)
         return Call(self._documents(texts), Asked(min_score))
 
     def decode_v1(self, instances: Sequence[Any]) -> Call[Document, Asked]:
@@ -78,25 +65,17 @@ class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
             InvalidInput: one is something else.
             TooLarge: too many documents, or one that is too long.
         """
-        return Call(self._documents(read_instances(instances, self._limits)), Asked())
+        return Call(self._documents(check_instances(instances, self._limits)), Asked())
 
     def _documents(self, texts: Sequence[str]) -> list[Document]:
         return [Document(text, find_sentences(text, self._language)) for text in texts]
 
     def requests(self, call: Call[Document, Asked], model: str) -> list[InferenceRequest]:
         """Make calls of sentences, of all documents one after the other."""
-        encoded = [
-            document.text[start:end].encode() for document in call.items for start, end in document.sentences
-        ]
+        sentences = [document.text[start:end] for document in call.items for start, end in document.sentences]
         return [
-            InferenceRequest(
-                model,
-                (Tensor("text", "BYTES", bytes_array(texts, (len(texts),))),),
-                parameters={"min_score": call.options.min_score},
-            )
-            for texts in (
-                encoded[first : first + self._batch] for first in range(0, len(encoded), self._batch)
-            )
+            text_request(model, sentences[first : first + self._batch], min_score=call.options.min_score)
+            for first in range(0, len(sentences), self._batch)
         ]
 
     def results(
@@ -109,15 +88,16 @@ class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
         """
         sentences = sum(len(document.sentences) for document in call.items)
         counts = [min(self._batch, sentences - first) for first in range(0, sentences, self._batch)]
-        answers = iter(read_answers(responses, counts))
-        return [place_entities(document.text, document.sentences, answers) for document in call.items]
+        found = chain.from_iterable(
+            read_entities(response, texts=count) for response, count in zip(responses, counts, strict=True)
+        )
+        return [place_entities(document.text, document.sentences, found) for document in call.items]
 
     def encode(
         self, results: Sequence[list[Entity]], call: Call[Document, Asked], request: InferenceRequest
     ) -> tuple[Tensor, ...]:
         """Make ``entities``, a JSON array for each document; the only output there is."""
-        values = [orjson.dumps(entities) for entities in results]
-        return (Tensor("entities", "BYTES", bytes_array(values, (len(values),))),)
+        return (entities_tensor(results),)
 
     def encode_v1(self, results: Sequence[list[Entity]], call: Call[Document, Asked]) -> list[Any]:
         """Make V1 predictions: a list of entities for each document."""
@@ -125,5 +105,4 @@ class DocumentTransformation(Transformation[Document, list[Entity], Asked]):
 
     def predictions(self, results: Sequence[list[Entity]]) -> tuple[list[str], list[float]]:
         """The type and the score of every entity."""
-        found = [entity for entities in results for entity in entities]
-        return [entity["type"] for entity in found], [entity["score"] for entity in found]
+        return types_and_scores(results)

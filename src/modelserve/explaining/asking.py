@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from modelserve.concurrency import seconds_left, together
 from modelserve.errors import DeadlineExceeded, PredictorFailed, Unavailable
 from modelserve.execution import on_decoders
 from modelserve.explaining.owen import Masks, OwenSearch, Values
@@ -87,7 +87,7 @@ class Asking:
         """
         self.evaluations += items
         async with self._link.places:
-            left = None if self._deadline is None else self._deadline - time.monotonic()
+            left = seconds_left(self._deadline)
             if left is not None and left <= 0:
                 raise DeadlineExceeded(TOO_LATE)
             response = await self._link.predictor.infer(request, timeout_seconds=left)
@@ -141,14 +141,3 @@ class Asking:
         while len(masks := search.ask(min(of_a_round, self._most - self.evaluations))):
             search.tell(await evaluate_all(masks))
         return Contributions(without, shown, search.contributions(), search.is_complete)
-
-
-async def together(works: Iterable[Coroutine[Any, Any, ResultT]]) -> list[ResultT]:
-    """Do several things at once; when one fails, or the caller goes, the others are given up."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from modelserve.errors import InvalidInput, NotFound
 from modelserve.exchange import AnyCodec
-from modelserve.explaining.asking import Asking
 from modelserve.inputs import integer_parameter
 from modelserve.protocol.messages import InferenceRequest, Parameters, Tensor
 from modelserve.task import Call, Codec
+
+if TYPE_CHECKING:  # a predictor's server needs the exchange alone
+    from modelserve.explaining.asking import Asking
 
 AnswerT = TypeVar("AnswerT")
 ItemT = TypeVar("ItemT")

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from kserve.errors import InferenceError
 from kserve.errors import InvalidInput as KServeInvalidInput
 
+from modelserve.concurrency import seconds_left, together
 from modelserve.errors import DeadlineExceeded, InvalidInput, NotFound, RequestError, TooLarge
 from modelserve.exchange import Exchange
 from modelserve.execution import Timeline, on_decoders, on_encoders
-from modelserve.explaining.asking import TOO_LATE, Asking, Link, together
+from modelserve.explaining.asking import TOO_LATE, Asking, Link
 from modelserve.explaining.explainer import AnyExplainer, ExplainExchange
 from modelserve.explaining.settings import ExplainerSettings
 from modelserve.protocol.checks import check_parameters
@@ -69,19 +70,13 @@ class ExplainingModel(RemoteModel):
         except RequestError as error:
             raise InferenceError(str(error)) from error
 
-    async def _answer(
-        self, exchange: Exchange[AnswerT], timeline: Timeline, *, timeout_seconds: float | None
+    async def _answer_by(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, deadline: float | None
     ) -> AnswerT:
-        if not self.ready:
-            raise self.unavailable()
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        self._in_progress += 1
         try:
-            return await asyncio.wait_for(self._explain(exchange, timeline, deadline), timeout_seconds)
+            return await asyncio.wait_for(self._explain(exchange, timeline, deadline), seconds_left(deadline))
         except asyncio.TimeoutError as error:
             raise DeadlineExceeded(TOO_LATE) from error
-        finally:
-            self._in_progress -= 1
 
     async def _explain(
         self, exchange: Exchange[AnswerT], timeline: Timeline, deadline: float | None

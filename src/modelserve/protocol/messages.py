@@ -81,7 +81,7 @@ class InferenceRequest:
 
     def input(self, name: str) -> Tensor | None:
         """The input of that name, or None."""
-        return next((tensor for tensor in self.inputs if tensor.name == name), None)
+        return _named(self.inputs, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,10 @@ class InferenceResponse:
     id: str | None = None
     parameters: Parameters = field(default_factory=dict)
 
+    def output(self, name: str) -> Tensor | None:
+        """The output of that name, or None."""
+        return _named(self.outputs, name)
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -102,6 +106,10 @@ class TensorSpec:
     name: str
     datatype: str
     shape: tuple[int, ...]
+
+
+def _named(tensors: tuple[Tensor, ...], name: str) -> Tensor | None:
+    return next((tensor for tensor in tensors if tensor.name == name), None)
 
 
 def check_datatype(datatype: object, *, name: str) -> str:

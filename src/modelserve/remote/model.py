@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TypeVar
 
+from modelserve.concurrency import deadline_after
+from modelserve.exchange import Exchange
+from modelserve.execution import Timeline
 from modelserve.serving import ServedModel
 from modelserve.settings import RemoteSettings
+
+AnswerT = TypeVar("AnswerT")
 
 
 class RemoteModel(ServedModel):
@@ -26,6 +32,12 @@ class RemoteModel(ServedModel):
     @abstractmethod
     async def _disconnect(self) -> None:
         """Close the connections to the predictor, if there are any."""
+
+    @abstractmethod
+    async def _answer_by(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, deadline: float | None
+    ) -> AnswerT:
+        """Answer a call, until a deadline by ``time.monotonic`` where there is one."""
 
     def load(self) -> bool:
         """Take calls."""
@@ -50,3 +62,14 @@ class RemoteModel(ServedModel):
     def expected_wait_seconds(self) -> float:
         """Not known."""
         return 0.0
+
+    async def _answer(
+        self, exchange: Exchange[AnswerT], timeline: Timeline, *, timeout_seconds: float | None
+    ) -> AnswerT:
+        if not self.ready:
+            raise self.unavailable()
+        self._in_progress += 1
+        try:
+            return await self._answer_by(exchange, timeline, deadline_after(timeout_seconds))
+        finally:
+            self._in_progress -= 1

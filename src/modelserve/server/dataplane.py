@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import modelserve
 from modelserve.cache import ResponseCache
@@ -192,19 +192,6 @@ class DataPlane:
         if model.is_full:
             model.refuse()
         return model
-
-    def is_full(self, name: str) -> bool:
-        """Whether a call to that model would be refused because its queue is full."""
-        model = self._models.get(name)
-        return model is not None and model.is_full and not self.draining
-
-    def refuse(self, name: str) -> NoReturn:
-        """Refuse a call to a model whose queue is full.
-
-        Raises:
-            Overloaded: always.
-        """
-        self.model(name).refuse()
 
     def has(self, name: str) -> bool:
         """Whether there is a model of that name; others make no series in the metrics."""
