@@ -28,7 +28,7 @@ check: $(TEST_ENV)/.ready ## lint, format check and types
 	$(TEST_ENV)/bin/ruff format --check .
 	$(TEST_ENV)/bin/mypy
 
-bench: $(RUN_ENV)/.ready ## measure against direct calls and other servers (half an hour)
+bench: $(RUN_ENV)/.ready ## measure against direct calls and other servers (an hour)
 	$(RUN_ENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 format: $(TEST_ENV)/.ready ## format the code and mend what the linter can
