@@ -78,9 +78,10 @@ class Front:
 
 def called_model(path: str) -> Called | None:
     """What an inference call's path names; None for any other path."""
-    if path.startswith(_V2) and path.endswith("/infer"):
-        parts = path[len(_V2) :].removesuffix("/infer").split("/versions/")
-        if len(parts) > len(INFER):
+    if path.startswith(_V2):
+        named, slash, verb = path[len(_V2) :].rpartition("/")
+        parts = named.split("/versions/")
+        if not slash or verb != "infer" or len(parts) > len(INFER):
             return None
         called = Called("v2", INFER[len(parts) - 1], *parts)
     elif path.startswith(_V1) and path.endswith((":predict", ":explain")):

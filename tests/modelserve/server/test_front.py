@@ -48,6 +48,7 @@ def ask(app: ASGIApp, path: str) -> tuple[int, object]:
 @example("/v1/models/a:b:explain")
 @example("/v1/models/a/b:predict")
 @example("/v2/models//infer")
+@example("/v2/models/infer")
 def test_it_answers_as_the_router_would(path: str) -> None:
     assert ask(FRONT, path) == ask(APP, path)
 
