@@ -23,7 +23,8 @@ what modelserve makes of the weights, on ONNX Runtime with modelserve's session 
 choosing modelserve gains, and counts in the ratio; the second tells what its serving alone gains, which on
 equal engines is what the engine leaves over.
 
-Servers are up side by side, each in an environment of its own, and are measured in turn, round after round.
+Servers are up side by side, each in an environment of its own, and are measured in turn, round after round;
+all but the one whose turn it is are held (SIGSTOP), as even an idle server takes some of the cores.
 A figure is the median over the rounds; a ratio or a difference is the median of those within a round, as the
 machine's speed drifts from one to the next. Before anything is timed, the answers to {checked} inputs have to
 be those of the direct call: the same entities at the same places, the same class.

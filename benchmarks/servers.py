@@ -1,4 +1,4 @@
-"""A contender's process: started, waited for until it answers, looked at, and stopped with its children."""
+"""A contender's process: started until it answers, held, looked at, and stopped with its children."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -61,15 +61,20 @@ class Server:
 
     def resident_bytes(self) -> int:
         """Memory of the process and its children; pages that they share are counted for each."""
-        pages = 0
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (folder / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
-                if int(fields[3]) == self.process.pid:
-                    pages += int(fields[21])
-            except (OSError, ValueError):  # it ended meanwhile
-                continue
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return sum(size for _, size in _members(self.process.pid))
+
+    def hold(self) -> None:
+        """Halt its processes where they are until its turn: an idle server takes some of the cores too."""
+        _signal(self.process.pid, signal.SIGSTOP)
+
+    @contextmanager
+    def turn(self) -> Iterator[Server]:
+        """Go on for as long as the block lasts."""
+        _signal(self.process.pid, signal.SIGCONT)
+        try:
+            yield self
+        finally:
+            self.hold()
 
 
 @asynccontextmanager
@@ -121,6 +126,7 @@ async def _wait_for_answer(process: subprocess.Popen[bytes], target: Target, cal
 
 def stop(process: subprocess.Popen[bytes]) -> int:
     """End a server in order, then whatever is left of its session; its exit status."""
+    _signal(process.pid, signal.SIGCONT)  # one that is held would not see that it has to end
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
@@ -132,6 +138,23 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return status
+
+
+def _members(session: int) -> Iterator[tuple[int, int]]:
+    """The processes of a session, which a server leads: their numbers and resident bytes."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[3]) == session:
+            yield int(folder.name), int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _signal(session: int, number: signal.Signals) -> None:
+    for process, _ in _members(session):
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -29,7 +29,8 @@ async def _measure_kind(kind: Kind, options: Options) -> Result:
 
         async def turn(server: Server) -> float:
             loop = ClosedLoop(server.target, server.calls(kind.items), callers=1)
-            report = await loop.run(warm_up_seconds=seconds / 5, seconds=seconds)
+            with server.turn():
+                report = await loop.run(warm_up_seconds=seconds / 5, seconds=seconds)
             assert report.latency is not None, report.outcomes
             return report.latency.p50_ms
 

@@ -1,7 +1,7 @@
 """Rounds in turn: every contender once, then every contender again.
 
 A machine's speed drifts, with its temperature and its neighbours; what is measured in turn drifts
-alike. Every server is up all the while and waits when it is not its turn.
+alike. Every server is up all the while, and held when it is not its turn.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ async def field(kind: Kind, *, threads: int) -> AsyncIterator[Field]:
                 field.absent[contender.title] = "its answers are others than those of the direct call"
                 continue
             field.servers[contender.title] = server
+            server.hold()
         assert "modelserve" in field.servers, field.absent
         yield field
 

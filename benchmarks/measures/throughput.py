@@ -40,7 +40,8 @@ async def _measure_kind(kind: Kind, options: Options) -> Result:
         failures: dict[str, Counter[str]] = {title: Counter() for title in taking_part.servers}
 
         async def turn(server: Server) -> float:
-            report = await load(server, kind, seconds)
+            with server.turn():
+                report = await load(server, kind, seconds)
             generator_cpu.append(report.generator_cpu)
             failures[server.contender.title].update(
                 {name: count for name, count in report.outcomes.items() if not is_good(name)}
@@ -49,7 +50,8 @@ async def _measure_kind(kind: Kind, options: Options) -> Result:
 
         turns = {title: partial(turn, server) for title, server in taking_part.servers.items()}
         for server in taking_part.servers.values():
-            await load(server, kind, seconds / 4)
+            with server.turn():
+                await load(server, kind, seconds / 4)
         found = await taking_part.take_turns(
             {DIRECT: partial(taking_part.direct.order, "throughput", best, seconds), **turns}, rounds=rounds
         )
