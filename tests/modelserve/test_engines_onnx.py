@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -112,3 +115,18 @@ def test_cores_are_those_of_the_container(tmp_path: Path, files: dict[str, str],
     unlimited = available_cores(tmp_path / "none")
     assert unlimited >= 1
     assert available_cores(tmp_path) == (unlimited if most is None else min(most, unlimited))
+
+
+@pytest.mark.parametrize(("first", "leaves"), [("onnxruntime", True), ("modelserve.engines.onnx", False)])
+def test_nothing_is_told_to_the_runtimes_maker(tmp_path: Path, first: str, leaves: bool) -> None:
+    """ONNX Runtime by itself writes an identifier into the home folder, and queues what it sends.
+
+    CI and test runs are exempt from that by the names of variables, so the environment is a bare one.
+    """
+    subprocess.run(
+        [sys.executable, "-c", f"import {first}, onnxruntime; onnxruntime.get_available_providers()"],
+        env={"HOME": str(tmp_path), "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        check=True,
+        timeout=60,
+    )
+    assert any(tmp_path.iterdir()) is leaves
