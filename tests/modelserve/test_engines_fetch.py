@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,6 +137,35 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert resolve_model(tmp_path, None) == tmp_path
     with pytest.raises(ModelLoadError, match="is no folder"):
         resolve_model(tmp_path / "none", None)
+
+
+def test_a_folder_may_come_later_as_a_link(tmp_path: Path) -> None:
+    whole, link = tmp_path / "whole", tmp_path / "models"
+    whole.mkdir()
+    timer = threading.Timer(0.3, link.symlink_to, [whole])
+    timer.start()
+    assert resolve_model(link, None, wait_seconds=30) == link
+    timer.join()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can read what is another's and leave being root")
+def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    script = (
+        "import os, sys; from pathlib import Path; from modelserve.engines.fetch import resolve_model\n"
+        "os.setgid(65532); os.setuid(65532)\n"
+        "try: resolve_model(Path(sys.argv[1]), None, wait_seconds=60)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "models")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    said = "cannot be read by user 65532 of group 65532: Permission denied"
+    assert run.stdout == f"ModelLoadError {tmp_path / 'models'} {said}\n"
 
 
 @pytest.mark.parametrize("arguments", [(None, None), (Path(), "org/name")])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,24 +36,45 @@ HUB_PICKLE = "pytorch_model.bin"
 """Fetched where a repository has no safetensors."""
 
 
-def resolve_model(model_dir: Path | None, model_id: str | None) -> Path:
+LINK_SECONDS = 60.0
+"""The longest wait for a model image, which KServe starts beside the server and links into its folder."""
+
+
+def resolve_model(model_dir: Path | None, model_id: str | None, *, wait_seconds: float = 0.0) -> Path:
     """The folder of a model.
 
     Args:
         model_dir: the folder itself.
         model_id: a hub's ``org/name``, or a name of torchvision's, such as ``resnet50``.
+        wait_seconds: how long the folder may take to appear.
 
     Raises:
-        ModelLoadError: neither or both are given, or the model cannot be fetched.
+        ModelLoadError: neither or both are given, the folder is none or may not be read, or the model
+            cannot be fetched.
     """
     if (model_dir is None) == (model_id is None):
         raise ModelLoadError("give one of model_dir, a folder, and model_id, a name to fetch")
     if model_dir is not None:
-        if not model_dir.is_dir():
-            raise ModelLoadError(f"{model_dir} is no folder; a model's folder is accepted")
+        deadline = time.monotonic() + wait_seconds
+        while not _is_folder(model_dir):
+            if time.monotonic() >= deadline:
+                raise ModelLoadError(f"{model_dir} is no folder; a model's folder is accepted")
+            time.sleep(0.05)
         return model_dir
     assert model_id is not None
     return _fetch_from_hub(model_id) if "/" in model_id else _fetch_from_torchvision(model_id)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ModelLoadError(
+            f"{path} cannot be read by user {os.getuid()} of group {os.getgid()}: {error.strerror}"
+        ) from error
+    return path.is_dir()
 
 
 def _fetch_from_hub(model_id: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -38,9 +39,11 @@ def run_predictor(model_class: str, *, default_name: str, argv: Sequence[str]) -
     module, _, name = model_class.partition(":")
 
     def build() -> list[ServedModel]:
-        from modelserve.engines.fetch import resolve_model
+        from modelserve.engines.fetch import LINK_SECONDS, resolve_model
 
-        model_dir = resolve_model(settings.model_dir, settings.model_id)
+        # KServe says so of a model image: the folder may come after the server's start.
+        wait_seconds = LINK_SECONDS if os.environ.get("MODEL_INIT_MODE") == "async" else 0.0
+        model_dir = resolve_model(settings.model_dir, settings.model_id, wait_seconds=wait_seconds)
         unit = getattr(importlib.import_module(module), name)
         model_name = settings.model_name or default_name
         version, digest = settings.model_version, settings.model_digest
