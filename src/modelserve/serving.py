@@ -65,6 +65,9 @@ class ServedModel(Model):  # type: ignore[misc]
             ModelLoadError: there is something that cannot be served.
         """
 
+    def give_up_loading(self) -> None:
+        """End a ``load`` that waits for another server; called from another thread, when the server ends."""
+
     def start(self) -> None:
         """Load the model if that has not happened; KServe's server calls this before it serves."""
         if not self.ready:

@@ -166,6 +166,10 @@ class RemoteSettings(ServerSettings):
         False,
         description="Ask the predictor over TLS, with the authorities of SSL_CERT_FILE or the public ones.",
     )
+    enable_predictor_health_check: bool = Field(
+        False,
+        description="Be ready once the predictor is: for one in the same pod, which nobody else waits for.",
+    )
     predictor_request_timeout_seconds: float = Field(
         60.0, gt=0, description="Longest wait for the predictor where the caller gives no deadline."
     )

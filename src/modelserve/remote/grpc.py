@@ -19,7 +19,7 @@ from modelserve.protocol.messages import InferenceRequest, InferenceResponse
 from modelserve.remote.refusals import from_grpc, too_late
 from modelserve.telemetry import current_call
 
-_SERVICE = "inference.GRPCInferenceService"
+SERVICE = "inference.GRPCInferenceService"
 
 _SERVICE_CONFIG = json.dumps(
     {
@@ -27,7 +27,7 @@ _SERVICE_CONFIG = json.dumps(
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
-                "name": [{"service": _SERVICE}],
+                "name": [{"service": SERVICE}],
                 # An inference may be computed twice. UNAVAILABLE is a pod that goes, or none yet.
                 "retryPolicy": {
                     "maxAttempts": 4,
@@ -65,17 +65,16 @@ class GrpcPredictor:
     """
 
     def __init__(self, host: str, *, use_ssl: bool, timeout_seconds: float) -> None:
-        target = host if ":" in host else f"{host}:{443 if use_ssl else 80}"
         # A gateway chooses the service by its host name, and knows it without a port.
         options = [*_OPTIONS, ("grpc.default_authority", host)]
         self._timeout_seconds = timeout_seconds
         self._channel = (
-            grpc.aio.secure_channel(target, _credentials(), options)
+            grpc.aio.secure_channel(target_of(host, use_ssl=True), credentials(), options)
             if use_ssl
-            else grpc.aio.insecure_channel(target, options)
+            else grpc.aio.insecure_channel(target_of(host, use_ssl=False), options)
         )
         self._infer: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
-            f"/{_SERVICE}/ModelInfer"
+            f"/{SERVICE}/ModelInfer"
         )
 
     async def infer(self, request: InferenceRequest, *, timeout_seconds: float | None) -> InferenceResponse:
@@ -102,6 +101,12 @@ class GrpcPredictor:
         await self._channel.close()
 
 
-def _credentials() -> grpc.ChannelCredentials:
+def target_of(host: str, *, use_ssl: bool) -> str:
+    """A host with its port, which is HTTP's where none is given."""
+    return host if ":" in host else f"{host}:{443 if use_ssl else 80}"
+
+
+def credentials() -> grpc.ChannelCredentials:
+    """Of TLS, with the authorities that ``SSL_CERT_FILE`` names, or else the public ones."""
     authorities = os.environ.get("SSL_CERT_FILE")
     return grpc.ssl_channel_credentials(Path(authorities).read_bytes() if authorities else None)

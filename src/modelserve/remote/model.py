@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from typing import TypeVar
 
 from modelserve.concurrency import deadline_after
 from modelserve.exchange import Exchange
 from modelserve.execution import Timeline
+from modelserve.remote.waiting import wait_for_predictor
 from modelserve.serving import ServedModel
 from modelserve.settings import RemoteSettings
 
@@ -17,7 +19,8 @@ AnswerT = TypeVar("AnswerT")
 class RemoteModel(ServedModel):
     """A served model that asks another server; of its own it has nothing to load.
 
-    It is ready at once: the predictor may be scaled to zero, and a look would wake it.
+    It is ready at once, as the predictor may be scaled to zero and a look would wake it, or when the
+    predictor is, where the settings say so.
 
     Args:
         name: of the model, here and at the predictor.
@@ -28,6 +31,8 @@ class RemoteModel(ServedModel):
     def __init__(self, name: str, settings: RemoteSettings, *, version: str = "1") -> None:
         super().__init__(name, version=version, max_queue=settings.max_queue)
         self._in_progress = 0
+        self._waits_for = settings if settings.enable_predictor_health_check else None
+        self._is_given_up = threading.Event()
 
     @abstractmethod
     async def _disconnect(self) -> None:
@@ -40,9 +45,13 @@ class RemoteModel(ServedModel):
         """Answer a call, until a deadline by ``time.monotonic`` where there is one."""
 
     def load(self) -> bool:
-        """Take calls."""
-        self.ready = True
-        return True
+        """Take calls, once the predictor does where that is asked for."""
+        self.ready = self._waits_for is None or wait_for_predictor(self._waits_for, self._is_given_up)
+        return self.ready
+
+    def give_up_loading(self) -> None:
+        """Wait for the predictor no longer."""
+        self._is_given_up.set()
 
     def stop(self) -> None:
         """Take no more calls."""

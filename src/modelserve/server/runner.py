@@ -98,6 +98,8 @@ async def serve(
         if at_once:
             drain_seconds = 0.0
         stopping.set()
+        for model in models:
+            model.give_up_loading()
 
     loop.add_signal_handler(signal.SIGTERM, lambda: stop(at_once=False))
     loop.add_signal_handler(signal.SIGINT, lambda: stop(at_once=True))
