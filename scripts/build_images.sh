@@ -2,6 +2,7 @@
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
 #                                           token-attribution image-attribution)
+# MODEL_BASE is the base of the models' own images: any with a shell.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,5 +26,7 @@ for unit in "${units[@]}"; do
   if [ -d "samples/$unit" ]; then
     build "dev.local/$unit-sample:dev" -f samples/Dockerfile \
       --build-arg "PREDICTOR=dev.local/$unit:dev" --build-arg "SAMPLE=$unit"
+    build "dev.local/$unit-model:dev" -f samples/model.Dockerfile \
+      --build-arg "BASE=${MODEL_BASE:-busybox:1.37}" --build-arg "SAMPLE=$unit"
   fi
 done

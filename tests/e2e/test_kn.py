@@ -89,7 +89,7 @@ def test_kserve_takes_back_what_kn_set_on_its_own(
     kn(namespace, "service", "update", name, f"--traffic={first['metadata']['name']}=100")
 
     def is_kserves() -> bool:
-        (target,) = namespace.get("ksvc", name)["spec"]["traffic"]
-        return target.get("latestRevision") is True
+        targets = namespace.get("ksvc", name)["spec"]["traffic"]
+        return [target.get("latestRevision") for target in targets] == [True]
 
     wait_for(is_kserves, seconds=30)

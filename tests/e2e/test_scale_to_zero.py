@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -28,21 +30,31 @@ def test_the_first_call_from_zero_is_answered_in_time(service: str, namespace: A
         wait_for(
             lambda: namespace.list("pods") == [], seconds=300, said=lambda: namespace.kubectl("get", "pods")
         )
-        began = time.monotonic()
+        began = time.time()
         answer = namespace.gateway.post(service, "/v1/models/bert-ner:predict", json=BODY)
-        waits.append(time.monotonic() - began)
+        ended = time.time()
+        waits.append(ended - began)
         assert answer.status_code == 200, answer.text
         (entities,) = answer.json()["predictions"]
         assert [entity["text"] for entity in entities] == ["Angela Merkel", "Barack Obama", "Berlin"]
         (pod,) = namespace.list("pods")
-        print(f"first call from zero: {waits[-1]:.2f} s: {story(pod)}")
+        print(f"first call from zero: {waits[-1]:.2f} s: {story(namespace, pod, began, ended)}")
     assert min(waits) < 5, waits
 
 
-def story(pod: dict[str, Any]) -> str:
-    """What the wait is made of: when Kubernetes saw each step."""
-    times = {one["type"]: one["lastTransitionTime"] for one in pod["status"]["conditions"]}
-    started = {
-        one["name"]: one["state"]["running"]["startedAt"] for one in pod["status"]["containerStatuses"]
-    }
-    return f"created {pod['metadata']['creationTimestamp']}, containers {started}, {times}"
+def story(namespace: Any, pod: dict[str, Any], began: float, ended: float) -> str:
+    """What the wait is made of, by the clock of the server's log."""
+    log = namespace.kubectl("logs", pod["metadata"]["name"], "--container=kserve-container")
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    listens, ready = (
+        next(
+            datetime.fromisoformat(line["time"]).timestamp()
+            for line in lines
+            if line["message"].startswith(text)
+        )
+        for text in ("Started server process", "ready: ")
+    )
+    return (
+        f"{listens - began:.2f} s until the server listens (activator, pod, Python), "
+        f"{ready - listens:.2f} s until the model is loaded, {ended - ready:.2f} s until the answer"
+    )
