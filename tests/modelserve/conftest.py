@@ -107,7 +107,6 @@ class EchoModel(ServedModel):
         self.most_at_once = max(self.most_at_once, self._now)
         try:
             await self.go_on.wait()
-            await asyncio.sleep(0.002)  # so that calls which come together are there together
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

@@ -149,7 +149,12 @@ async def test_a_budget_ends_it_early_and_the_answer_says_so(start: Start, echo:
 async def test_requests_at_once_are_bounded_for_all_calls_together(start: Start, echo: Any) -> None:
     explaining = await start(request_items=2, requests_at_once=3)
     weights = [[1.0] * 4] * 3
-    answers = await asyncio.gather(*(explaining.explain(*weights) for _ in range(3)))
+    echo.go_on.clear()
+    asked = asyncio.gather(*(explaining.explain(*weights) for _ in range(3)))
+    while echo.most_at_once < 3:
+        await asyncio.sleep(0.005)
+    echo.go_on.set()
+    answers = await asked
     assert [answer.status_code for answer in answers] == [200] * 3
     assert echo.most_at_once == 3
 

@@ -165,7 +165,11 @@ async def test_many_requests_of_a_call_go_a_few_at_a_time(
 ) -> None:
     await transformer.start(await serve(echo))
     texts = ["a " * (number + 1) for number in range(40)]
-    answer = (await transformer.post(*texts)).json()
+    echo.go_on.clear()
+    asked = asyncio.create_task(transformer.post(*texts))
+    await until(lambda: echo.most_at_once == 4)
+    echo.go_on.set()
+    answer = (await asked).json()
     assert answer["predictions"] == [[1.0] * (number + 1) for number in range(40)]
     assert echo.most_at_once == 4
     together = await asyncio.gather(*[transformer.post("a", "bc") for _ in range(20)])
