@@ -16,9 +16,8 @@ from modelserve.exchange import Exchange
 from modelserve.execution import Timeline
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.front import Front
 from modelserve.server.grpc import build_server
-from modelserve.server.rest import build_app
+from modelserve.server.runner import rest_config
 from modelserve.serving import ServedModel
 from modelserve.task import Call, Codec
 from modelserve.telemetry import NO_CALL, Tracing
@@ -165,16 +164,7 @@ async def _served(
     plane = DataPlane([model], revision=revision, tracing=tracing or _Heard(carriers))
     model.revision = revision
     await plane.load(model.name)
-    rest = uvicorn.Server(
-        uvicorn.Config(
-            Front(build_app(plane, max_body_bytes=max_body_bytes), plane, max_body_bytes=max_body_bytes),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=1,
-        )
-    )
+    rest = uvicorn.Server(rest_config(plane, max_body_bytes=max_body_bytes, grace_seconds=1))
     grpc_server = build_server(plane, max_body_bytes=max_body_bytes)
     grpc_port = grpc_server.add_insecure_port(f"127.0.0.1:{ports[1]}")
     await grpc_server.start()

@@ -21,7 +21,7 @@ from modelserve.bench.pacing import due_times
 from modelserve.bench.recording import Recording, Report
 
 _SWEEP_SECONDS = 0.1
-"""How often calls are looked for that take too long: one timer for all costs less than one for each."""
+"""How often calls are looked for that take too long: a look at all costs less than a timer for each."""
 
 _RETRY_SECONDS = 0.05
 """Pause of a caller after a refused connection, which comes at once and would be tried at once."""
@@ -36,6 +36,7 @@ class _Loop(ABC):
         self._channels = [Channel(target, self._ended) for _ in range(channels)]
         self._next_call = cycle(calls).__next__
         self._timeout_seconds = timeout_seconds
+        self._next_sweep = 0.0
         self.recording = Recording()
 
     @abstractmethod
@@ -49,16 +50,21 @@ class _Loop(ABC):
         """Sleep, and give up calls that take too long meanwhile."""
         while (left := moment - perf_counter()) > 0:
             await asyncio.sleep(min(left, _SWEEP_SECONDS))
-            self._sweep()
+            self._sweep_in_time()
 
     async def _drain(self) -> None:
         """Wait until no call is in progress."""
         while any(channel.is_busy for channel in self._channels):
             await asyncio.sleep(_SWEEP_SECONDS / 10)
-            self._sweep()
+            self._sweep_in_time()
 
-    def _sweep(self) -> None:
-        oldest = perf_counter() - self._timeout_seconds
+    def _sweep_in_time(self) -> None:
+        """Look for calls that take too long, if the last look was long enough ago."""
+        now = perf_counter()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + _SWEEP_SECONDS
+        oldest = now - self._timeout_seconds
         for channel in self._channels:
             if channel.is_busy and channel.sent < oldest:
                 channel.give_up()
@@ -103,7 +109,7 @@ class ClosedLoop(_Loop):
             most = len(self.recording) + requests
             while len(self.recording) < most:
                 await asyncio.sleep(_SWEEP_SECONDS / 10)
-                self._sweep()
+                self._sweep_in_time()
         stop, cpu = perf_counter(), process_time() - cpu
         await self.stop()
         return self.recording.report(start, stop, cpu_seconds=cpu)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from modelserve.errors import RequestError
@@ -29,7 +30,7 @@ class AccountedCall:
         self._name = name
         self._protocol = protocol
         self._timeline = Timeline()
-        self.size = 0
+        self.size: int | None = None
 
     async def answer(
         self, model: ServedModel, exchange: Exchange[AnswerT], *, timeout_seconds: float | None
@@ -107,5 +108,6 @@ def account(
         call.ended(outcome=outcome, seconds=time.perf_counter() - began, trace=trace, error=failure)
 
 
+@cache
 def _snake_case(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

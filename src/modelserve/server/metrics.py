@@ -132,7 +132,7 @@ class Metrics:
         return _Family(metric, self._revision)
 
     def answered(
-        self, *, model: str, protocol: str, outcome: str, seconds: float, size: int, trace_id: str = ""
+        self, *, model: str, protocol: str, outcome: str, seconds: float, size: int | None, trace_id: str = ""
     ) -> None:
         """Count one call.
 
@@ -141,13 +141,14 @@ class Metrics:
             protocol: ``v1``, ``v2`` or ``grpc``.
             outcome: see the class.
             seconds: from the whole request to its encoded answer.
-            size: bytes of its body.
+            size: bytes of its body; None where it was refused unread.
             trace_id: of a call whose spans are kept: OpenMetrics shows it as an exemplar of its duration.
         """
         self._requests[model, protocol, outcome].inc()
         exemplar = {"trace_id": trace_id} if trace_id else None
         self._seconds[model, protocol].observe(seconds, exemplar)
-        self._input_bytes[model, protocol].observe(size)
+        if size is not None:
+            self._input_bytes[model, protocol].observe(size)
 
     def queued(self, *, model: str, seconds: float) -> None:
         """Note how long a call waited for the engine."""

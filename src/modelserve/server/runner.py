@@ -16,6 +16,7 @@ from modelserve.cache.opening import open_cache
 from modelserve.errors import Unavailable
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Front
+from modelserve.server.gate import gate_of, gated
 from modelserve.server.grpc import build_server
 from modelserve.server.rest import build_app
 from modelserve.server.workers import Inherited, StartError, listen
@@ -40,6 +41,27 @@ class _RestServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: ``serve`` stops REST and gRPC together."""
         yield
+
+
+def rest_config(plane: DataPlane, *, max_body_bytes: int, grace_seconds: int) -> uvicorn.Config:
+    """The REST server over a data plane, but for its socket.
+
+    Args:
+        plane: what it serves.
+        max_body_bytes: the largest body of a request, unpacked.
+        grace_seconds: for calls in progress, when it ends.
+    """
+    return uvicorn.Config(
+        Front(build_app(plane, max_body_bytes=max_body_bytes), plane, max_body_bytes=max_body_bytes),
+        http=gated(gate_of(plane)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # nobody asks who the client is
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
+    )
 
 
 async def serve(
@@ -76,18 +98,7 @@ async def serve(
         listener.close()
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
     rest_server = _RestServer(
-        uvicorn.Config(
-            Front(
-                build_app(plane, max_body_bytes=settings.max_body_bytes),
-                plane,
-                max_body_bytes=settings.max_body_bytes,
-            ),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=settings.grace_seconds,
-        )
+        rest_config(plane, max_body_bytes=settings.max_body_bytes, grace_seconds=settings.grace_seconds)
     )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

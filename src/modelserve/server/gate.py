@@ -1,0 +1,97 @@
+"""What a call meets first: uvicorn's protocol, which refuses those that there is no room for.
+
+When ten times as many calls come as can be computed, nine of ten are refused, and what refusing them costs
+is lost to the tenth. Beside a busy engine each line of Python that a call passes is read from memory again.
+So the refusal is bytes that are ready, written when the head of the request is there; its body is
+dropped as it comes. ``Front`` refuses in the same words whatever else has to be refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import lru_cache
+from typing import cast
+from urllib.parse import unquote
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from modelserve.errors import Overloaded
+from modelserve.server.dataplane import DataPlane
+from modelserve.server.front import Called, called_model
+from modelserve.server.routes import refusal
+
+Gate = Callable[[bytes], "bytes | None"]
+"""From the target of a POST to the refusal, behind the server's own headers; None to let it in."""
+
+
+_LONGEST_TARGET = 512
+"""Bytes: longer ones pass, as what is known of a target is kept."""
+
+
+class _Answered:
+    """In the place of uvicorn's cycle: a request that is answered while its body is still to come."""
+
+    response_complete = True
+    message_event = asyncio.Event()
+
+
+def gate_of(plane: DataPlane) -> Gate:
+    """Refuses calls to models whose queue is full.
+
+    Where calls are traced all of them pass, so that refusals are in their traces; so do they once the
+    server is about to end, as their callers have to be told so.
+    """
+
+    def gate(target: bytes) -> bytes | None:
+        if plane.leaving or plane.draining or plane.tracing.enabled or len(target) > _LONGEST_TARGET:
+            return None
+        called = _called(target)
+        error = None if called is None else plane.overload(called.model, called.version)
+        if called is None or error is None:
+            return None
+        plane.refused(called.model, protocol=called.protocol, outcome="overloaded")
+        return _encode(str(error), error.retry_after_seconds)
+
+    return gate
+
+
+def gated(gate: Gate) -> type[HttpToolsProtocol]:
+    """The protocol, for ``uvicorn.Config(http=…)``."""
+
+    class GatedProtocol(HttpToolsProtocol):
+        """Asks the gate when the head of a request is complete, and nothing before it is in progress."""
+
+        def on_headers_complete(self) -> None:
+            """Refuse, or go on as uvicorn does."""
+            parser = self.parser
+            is_asked = (
+                parser.get_method() == b"POST"
+                and (self.cycle is None or self.cycle.response_complete)
+                # What else the answer would depend on is rare.
+                and parser.get_http_version() == "1.1"
+                and parser.should_keep_alive()
+                and not parser.should_upgrade()
+            )
+            refused = gate(self.url) if is_asked else None
+            if refused is None:
+                super().on_headers_complete()
+                return
+            self.cycle = cast("RequestResponseCycle", _Answered)
+            own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+            self.transport.write(b"".join((b"HTTP/1.1 429 Too Many Requests\r\n", *own, refused)))
+            self.on_response_complete()
+
+    return GatedProtocol
+
+
+@lru_cache(256)
+def _called(target: bytes) -> Called | None:
+    return called_model(unquote(target.partition(b"?")[0].decode("ascii", "replace")))
+
+
+@lru_cache(64)
+def _encode(sentence: str, seconds: int) -> bytes:
+    response = refusal(Overloaded(sentence, retry_after_seconds=seconds))
+    head = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+    return head + b"\r\n" + bytes(response.body)
