@@ -23,6 +23,9 @@ from modelserve.bench.recording import Recording, Report
 _SWEEP_SECONDS = 0.1
 """How often calls are looked for that take too long: a look at all costs less than a timer for each."""
 
+_LOOK_SECONDS = 0.001
+"""Calls that are due within this time are sent together: a look for answers costs more than a call."""
+
 _RETRY_SECONDS = 0.05
 """Pause of a caller after a refused connection, which comes at once and would be tried at once."""
 
@@ -167,15 +170,17 @@ class OpenLoop(_Loop):
         """Send for a time; what could not be sent until its end is ``unsent``."""
         began = perf_counter()
         start, stop = began + warm_up_seconds, began + warm_up_seconds + seconds
-        cpu, is_warm = process_time(), warm_up_seconds > 0
+        cpu, is_warm, looked = process_time(), warm_up_seconds > 0, began
         for offset in due_times(self._rate, warm_up_seconds + seconds, spacing=self._spacing):
             due = began + offset
             if is_warm and due >= start:
                 cpu, is_warm = process_time(), False
-            if due > perf_counter():
+            if due > (now := perf_counter()):
                 await self._sleep_until(due)
-            else:
+                looked = perf_counter()
+            elif now - looked > _LOOK_SECONDS:
                 await asyncio.sleep(0)  # answers are read even by a generator that cannot keep up
+                looked = now
             self.recording.add_lag(perf_counter() - due)
             self._offer(due)
         await self._sleep_until(stop)

@@ -1,0 +1,21 @@
+"""CloudEvents in and out: what KServe's agent mirrors of the calls, and what this package has to tell."""
+
+from modelserve.events.event import Event, EventError, Rejection
+from modelserve.events.incoming import read_events
+from modelserve.events.joining import Joiner, Pair
+from modelserve.events.logged import Component, LoggedMessage, Side, logged_message
+from modelserve.events.outgoing import write_event
+
+__all__ = [
+    "Component",
+    "Event",
+    "EventError",
+    "Joiner",
+    "LoggedMessage",
+    "Pair",
+    "Rejection",
+    "Side",
+    "logged_message",
+    "read_events",
+    "write_event",
+]
