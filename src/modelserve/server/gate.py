@@ -82,6 +82,14 @@ def gated(gate: Gate) -> type[HttpToolsProtocol]:
             self.transport.write(b"".join((b"HTTP/1.1 429 Too Many Requests\r\n", *own, refused)))
             self.on_response_complete()
 
+        def on_message_complete(self) -> None:
+            """As uvicorn does; but the end of a late body lets a silent connection be closed again."""
+            super().on_message_complete()
+            if self.cycle is _Answered and self.timeout_keep_alive_task is None:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+
     return GatedProtocol
 
 

@@ -128,6 +128,19 @@ async def test_what_else_is_wrong_or_right_is_told_behind_it(
     assert (await connection.answer()).status == status
 
 
+async def test_a_silent_connection_is_closed_though_the_body_came_late(
+    echo: Any, serve: Any, full: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelserve.server.runner.KEEP_ALIVE_SECONDS", 0.2)
+    served = await serve(echo)
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", served.http_port))
+    connection.send(head())
+    assert (await connection.answer()).status == 429
+    connection.send(BODY)
+    assert await connection.is_closed()
+    connection.close()
+
+
 @pytest.mark.parametrize("leaving", [False, True])
 async def test_a_connection_that_ends_is_closed_after_the_refusal(
     served: Any, connection: Connection, full: Any, leaving: bool
