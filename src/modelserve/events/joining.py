@@ -78,7 +78,8 @@ class Joiner:
         self.expire(now=now)
         key = (message.component, message.id)
         if key in self._over:
-            return self._offer_late(key, message)
+            self._offer_late(key, message)
+            return None
         held = self._waiting.get(key)
         if held is None:
             self._hold(key, message, now)

@@ -36,6 +36,9 @@ class _Answered:
     message_event = asyncio.Event()
 
 
+_ANSWERED = cast("RequestResponseCycle", _Answered())
+
+
 def gate_of(plane: DataPlane) -> Gate:
     """Refuses calls to models whose queue is full.
 
@@ -77,7 +80,7 @@ def gated(gate: Gate) -> type[HttpToolsProtocol]:
             if refused is None:
                 super().on_headers_complete()
                 return
-            self.cycle = cast("RequestResponseCycle", _Answered)
+            self.cycle = _ANSWERED
             own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
             self.transport.write(b"".join((b"HTTP/1.1 429 Too Many Requests\r\n", *own, refused)))
             self.on_response_complete()
@@ -85,7 +88,7 @@ def gated(gate: Gate) -> type[HttpToolsProtocol]:
         def on_message_complete(self) -> None:
             """As uvicorn does; but the end of a late body lets a silent connection be closed again."""
             super().on_message_complete()
-            if self.cycle is _Answered and self.timeout_keep_alive_task is None:
+            if self.cycle is _ANSWERED and self.timeout_keep_alive_task is None:
                 self.timeout_keep_alive_task = self.loop.call_later(
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
