@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from kserve.errors import InferenceError
 from kserve.errors import InvalidInput as KServeInvalidInput
@@ -107,10 +107,14 @@ class ServedModel(Model):  # type: ignore[misc]
         """Whether a further call would be refused."""
         return self.waiting >= self._max_queue
 
-    def overload(self) -> Overloaded:
-        """The error of a call that comes when the queue is full: when to try again, by the recent speed."""
+    def refuse(self) -> NoReturn:
+        """Refuse a call because the queue is full.
+
+        Raises:
+            Overloaded: always; it says when to try again, by the recent speed.
+        """
         seconds = min(60, max(1, math.ceil(self.expected_wait_seconds)))
-        return Overloaded(
+        raise Overloaded(
             f"the queue is full with {self._max_queue} calls; try again after {seconds} s",
             retry_after_seconds=seconds,
         )
@@ -139,7 +143,7 @@ class ServedModel(Model):  # type: ignore[misc]
         if timeout_seconds is not None and timeout_seconds <= 0:
             raise DeadlineExceeded("the caller's deadline had passed when the call arrived")
         if self.is_full:
-            raise self.overload()
+            self.refuse()
         return await self._answer(exchange, timeline or Timeline(), timeout_seconds=timeout_seconds)
 
     async def predict(

@@ -14,7 +14,7 @@ from modelserve.exchange import Exchange
 from modelserve.execution import Timeline
 from modelserve.server.dataplane import DataPlane
 from modelserve.serving import ServedModel
-from modelserve.telemetry import Call
+from modelserve.telemetry import NO_CALL, Call
 from modelserve.telemetry.conventions import BATCH_SIZE
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 class AccountedCall:
-    """A call from its arrival to its answer; made by ``account``."""
+    """A call from its arrival to its answer; made by ``account`` and ``count_refusal``."""
 
     def __init__(self, plane: DataPlane, name: str, protocol: str) -> None:
         self._plane = plane
@@ -106,6 +106,19 @@ def account(
         raise
     finally:
         call.ended(outcome=outcome, seconds=time.perf_counter() - began, trace=trace, error=failure)
+
+
+def count_refusal(plane: DataPlane, error: RequestError, *, name: str, protocol: str) -> None:
+    """Account for a call that was refused unread and untraced, as ``account`` does for others.
+
+    Args:
+        plane: whose metrics and statistics count it.
+        error: that its caller is told.
+        name: of the model, as the caller wrote it.
+        protocol: the metrics' label.
+    """
+    outcome = _snake_case(type(error).__name__)
+    AccountedCall(plane, name, protocol).ended(outcome=outcome, seconds=0.0, trace=NO_CALL, error=error)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 
 import modelserve
 from modelserve.cache import ResponseCache
-from modelserve.errors import InvalidInput, ModelLoadError, NotFound, Overloaded, Unavailable
+from modelserve.errors import InvalidInput, ModelLoadError, NotFound, Unavailable
 from modelserve.server.metrics import Metrics
 from modelserve.server.statistics import ModelStatistics
 from modelserve.serving import ServedModel, describe
@@ -190,15 +190,8 @@ class DataPlane:
         if self.draining:
             raise Unavailable("the server is draining; send the call to another replica")
         if model.is_full:
-            raise model.overload()
+            model.refuse()
         return model
-
-    def overload(self, name: str, version: str | None = None) -> Overloaded | None:
-        """What ``admit`` would raise because the queue is full; None for any other reason, or none."""
-        model = self._models.get(name)
-        if model is None or not model.is_full or (version and version != model.version):
-            return None
-        return model.overload()
 
     def has(self, name: str) -> bool:
         """Whether there is a model of that name; others make no series in the metrics."""
@@ -210,12 +203,6 @@ class DataPlane:
         statistics.record(succeeded=succeeded, seconds=seconds)
         if queue_seconds is not None:
             statistics.queue.add(queue_seconds)
-
-    def refused(self, name: str, *, protocol: str, outcome: str) -> None:
-        """Count a call to a known model that was refused at once, unread."""
-        self.metrics.answered(model=name, protocol=protocol, outcome=outcome, seconds=0.0, size=None)
-        self.metrics.queue_changed()
-        self.answered(name, succeeded=False, seconds=0.0, queue_seconds=None)
 
     async def close(self) -> None:
         """Free every model and thread; no call may be in progress."""

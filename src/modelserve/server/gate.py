@@ -16,14 +16,14 @@ from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from modelserve.errors import Overloaded
+from modelserve.errors import Overloaded, RequestError
+from modelserve.server.calls import count_refusal
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Called, called_model
 from modelserve.server.routes import refusal
 
 Gate = Callable[[bytes], "bytes | None"]
 """From the target of a POST to the refusal, behind the server's own headers; None to let it in."""
-
 
 _LONGEST_TARGET = 512
 """Bytes: longer ones pass, as what is known of a target is kept."""
@@ -47,14 +47,19 @@ def gate_of(plane: DataPlane) -> Gate:
     """
 
     def gate(target: bytes) -> bytes | None:
-        if plane.leaving or plane.draining or plane.tracing.enabled or len(target) > _LONGEST_TARGET:
+        if plane.leaving or plane.tracing.enabled or len(target) > _LONGEST_TARGET:
             return None
         called = _called(target)
-        error = None if called is None else plane.overload(called.model, called.version)
-        if called is None or error is None:
+        if called is None:
             return None
-        plane.refused(called.model, protocol=called.protocol, outcome="overloaded")
-        return _encode(str(error), error.retry_after_seconds)
+        try:
+            plane.admit(called.model, called.version)
+        except Overloaded as error:
+            count_refusal(plane, error, name=called.model, protocol=called.protocol)
+            return _encode(str(error), error.retry_after_seconds)
+        except RequestError:  # it is told behind the gate
+            return None
+        return None
 
     return gate
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -48,15 +47,10 @@ def error_reply(status: int, sentence: str, headers: Any = None) -> Response:
 
 def refusal(error: RequestError) -> Response:
     """The answer to a call that is not taken, or that failed for a reason which the caller is told."""
+    headers = {}
     if isinstance(error, Overloaded):
-        return _overloaded(error.http_status, str(error), error.retry_after_seconds)
-    return error_reply(error.http_status, str(error))
-
-
-@lru_cache(64)
-def _overloaded(status: int, sentence: str, seconds: int) -> Response:
-    """Made once for the thousands of calls that are told the same."""
-    return error_reply(status, sentence, {"Retry-After": str(seconds)})
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return error_reply(error.http_status, str(error), headers)
 
 
 def fault(path: str, error: Exception) -> Response:
