@@ -68,11 +68,11 @@ class Server:
         _signal(self.process.pid, signal.SIGSTOP)
 
     @contextmanager
-    def turn(self) -> Iterator[Server]:
+    def turn(self) -> Iterator[None]:
         """Go on for as long as the block lasts."""
         _signal(self.process.pid, signal.SIGCONT)
         try:
-            yield self
+            yield
         finally:
             self.hold()
 

@@ -29,8 +29,7 @@ async def _measure_kind(kind: Kind, options: Options) -> Result:
 
         async def turn(server: Server) -> float:
             loop = ClosedLoop(server.target, server.calls(kind.items), callers=1)
-            with server.turn():
-                report = await loop.run(warm_up_seconds=seconds / 5, seconds=seconds)
+            report = await loop.run(warm_up_seconds=seconds / 5, seconds=seconds)
             assert report.latency is not None, report.outcomes
             return report.latency.p50_ms
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from statistics import median
 
 from benchmarks.baseline import Baseline, baseline
@@ -41,7 +41,8 @@ class Field:
         for number in range(rounds):
             start = number % len(names)
             for name in names[start:] + names[:start]:
-                found[name].append(await turns[name]())
+                with self.servers[name].turn() if name in self.servers else nullcontext():
+                    found[name].append(await turns[name]())
         return found
 
 

@@ -40,8 +40,7 @@ async def _measure_kind(kind: Kind, options: Options) -> Result:
         failures: dict[str, Counter[str]] = {title: Counter() for title in taking_part.servers}
 
         async def turn(server: Server) -> float:
-            with server.turn():
-                report = await load(server, kind, seconds)
+            report = await load(server, kind, seconds)
             generator_cpu.append(report.generator_cpu)
             failures[server.contender.title].update(
                 {name: count for name, count in report.outcomes.items() if not is_good(name)}
