@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -43,15 +44,15 @@ class RestPredictor:
 
     def __init__(self, host: str, *, use_ssl: bool, timeout_seconds: float, connections: int) -> None:
         self._timeout_seconds = timeout_seconds
+        base_url, verify = address_of(host, use_ssl=use_ssl)
         self._client = httpx.AsyncClient(
-            base_url=f"{'https' if use_ssl else 'http'}://{host}",
+            base_url=base_url,
             # Raw tensors hardly shrink, and unpacking them costs more than the network does.
             headers={"Accept-Encoding": "identity"},
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             timeout=None,  # each call has its own
             trust_env=False,  # no proxy is between the pods of a cluster
-            # Without TLS there is nothing to verify, and authorities take a while to load.
-            verify=httpx.create_ssl_context() if use_ssl else False,
+            verify=verify,
         )
 
     async def infer(self, request: InferenceRequest, *, timeout_seconds: float | None) -> InferenceResponse:
@@ -97,6 +98,14 @@ class RestPredictor:
     async def close(self) -> None:
         """See ``Predictor.close``."""
         await self._client.aclose()
+
+
+def address_of(host: str, *, use_ssl: bool) -> tuple[str, ssl.SSLContext | bool]:
+    """A host's URL, and how it is verified: ``base_url`` and ``verify`` of an httpx client."""
+    if use_ssl:
+        return f"https://{host}", httpx.create_ssl_context()
+    # There is nothing to verify, and authorities take a while to load.
+    return f"http://{host}", False
 
 
 def _path(request: InferenceRequest) -> str:

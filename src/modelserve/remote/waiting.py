@@ -11,6 +11,7 @@ import grpc
 import httpx
 
 from modelserve.remote.grpc import SERVICE, credentials, target_of
+from modelserve.remote.rest import address_of
 from modelserve.settings import RemoteSettings
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ def wait_for_predictor(settings: RemoteSettings, is_given_up: threading.Event) -
 
 
 def _rest(settings: RemoteSettings) -> Callable[[], bool]:
-    scheme, verify = ("https", httpx.create_ssl_context()) if settings.predictor_use_ssl else ("http", False)
-    url = f"{scheme}://{settings.predictor_host}/v2/health/ready"
+    base_url, verify = address_of(settings.predictor_host, use_ssl=settings.predictor_use_ssl)
+    url = f"{base_url}/v2/health/ready"
 
     def ask() -> bool:
         return httpx.get(url, timeout=_ANSWER_SECONDS, verify=verify, trust_env=False).status_code == 200
@@ -52,15 +53,11 @@ def _rest(settings: RemoteSettings) -> Callable[[], bool]:
 
 def _grpc(settings: RemoteSettings) -> Callable[[], bool]:
     target = target_of(settings.predictor_host, use_ssl=settings.predictor_use_ssl)
+    tls = credentials() if settings.predictor_use_ssl else None
 
     def ask() -> bool:
         # A channel that has failed waits before it connects again, a new one does not.
-        opened = (
-            grpc.secure_channel(target, credentials())
-            if settings.predictor_use_ssl
-            else grpc.insecure_channel(target)
-        )
-        with opened as channel:
+        with grpc.insecure_channel(target) if tls is None else grpc.secure_channel(target, tls) as channel:
             ready: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/ServerReady")
             return ready(b"", timeout=_ANSWER_SECONDS) == _READY
 
