@@ -66,8 +66,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _unit_for(folder: Path) -> tuple[str, type[FolderModel]]:
-    if not folder.is_dir():
-        raise ModelLoadError(f"{folder} is no folder")
+    from modelserve.engines.fetch import check_folder
+
+    check_folder(folder)
     units = sorted(entry_points(group=UNITS), key=lambda unit: unit.name)
     for unit in units:
         unit_class = unit.load()

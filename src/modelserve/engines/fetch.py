@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -56,25 +57,33 @@ def resolve_model(model_dir: Path | None, model_id: str | None, *, wait_seconds:
         raise ModelLoadError("give one of model_dir, a folder, and model_id, a name to fetch")
     if model_dir is not None:
         deadline = time.monotonic() + wait_seconds
-        while not _is_folder(model_dir):
-            if time.monotonic() >= deadline:
-                raise ModelLoadError(f"{model_dir} is no folder; a model's folder is accepted")
+        while not _is_folder(model_dir) and time.monotonic() < deadline:
             time.sleep(0.05)
+        check_folder(model_dir)
         return model_dir
     assert model_id is not None
     return _fetch_from_hub(model_id) if "/" in model_id else _fetch_from_torchvision(model_id)
 
 
+def check_folder(path: Path) -> None:
+    """See that a path is a folder.
+
+    Raises:
+        ModelLoadError: it is none, or may not be read.
+    """
+    if not _is_folder(path):
+        raise ModelLoadError(f"{path} is no folder; a model's folder is accepted")
+
+
 def _is_folder(path: Path) -> bool:
     try:
-        path.stat()
+        return stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
         return False
     except OSError as error:
         raise ModelLoadError(
             f"{path} cannot be read by user {os.getuid()} of group {os.getgid()}: {error.strerror}"
         ) from error
-    return path.is_dir()
 
 
 def _fetch_from_hub(model_id: str) -> Path:

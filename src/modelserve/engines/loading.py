@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelserve.engines import Arrays, Engine
+from modelserve.engines.fetch import check_folder
 from modelserve.engines.weights import digest, find_weights, weight_files
 from modelserve.errors import ModelLoadError
 
@@ -71,8 +72,7 @@ def load_engine(
     """
     if engine not in ENGINES:
         raise ModelLoadError(f"engine {engine!r} is unknown; one of {', '.join(ENGINES)} is accepted")
-    if not model_dir.is_dir():
-        raise ModelLoadError(f"{model_dir} is no folder; a model's folder is accepted")
+    check_folder(model_dir)
     chosen = choose_engine(model_dir) if engine == "auto" else engine
     _check_installed(chosen)
     if chosen == "torch":
