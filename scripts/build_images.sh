@@ -2,7 +2,7 @@
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
 #                                           token-attribution image-attribution)
-# MODEL_BASE is the base of the models' own images: any with a shell.
+# MODEL_BASE is the base of the models' own images, any with a shell, where it is not the Dockerfile's.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +27,6 @@ for unit in "${units[@]}"; do
     build "dev.local/$unit-sample:dev" -f samples/Dockerfile \
       --build-arg "PREDICTOR=dev.local/$unit:dev" --build-arg "SAMPLE=$unit"
     build "dev.local/$unit-model:dev" -f samples/model.Dockerfile \
-      --build-arg "BASE=${MODEL_BASE:-busybox:1.37}" --build-arg "SAMPLE=$unit"
+      ${MODEL_BASE:+--build-arg "BASE=$MODEL_BASE"} --build-arg "SAMPLE=$unit"
   fi
 done
