@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-SAMPLE = Path(__file__).parents[2] / "samples" / "bert-ner"
+SAMPLE = Path(__file__).parents[3] / "samples" / "bert-ner"
 MODEL = "bert-ner"
 STORAGE = "/spec/predictor/model/storageUri"
 PATH = f"/v2/models/{MODEL}/infer"
@@ -51,32 +52,13 @@ def operation(path: str, value: object, *, op: str = "replace") -> dict[str, obj
 
 
 @pytest.fixture(scope="module")
-def service(namespace: Any, bucket: str) -> str:
+def service(namespace: Any, bucket: str, from_storage: Callable[..., dict[str, Any]]) -> str:
     """The base's bert-ner, from S3."""
     namespace.kubectl("apply", "--filename=-", stdin=SECRET)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": MODEL}}
-    gone = {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "metadata": {"name": "resnet-classifier"},
-        "$patch": "delete",
-    }
-    small = operation("/spec/containers/0/resources/requests", {"cpu": "50m", "memory": "256Mi"})
-    namespace.apply(
-        {
-            "resources": ["base"],
-            "images": [{"name": "modelserve/bert-ner", "newName": "dev.local/bert-ner", "newTag": "dev"}],
-            "patches": [
-                {"patch": yaml.safe_dump({**account, "secrets": [{"name": "s3"}]})},
-                {"patch": yaml.safe_dump(gone)},
-                {"patch": json.dumps([small]), "target": {"kind": "ServingRuntime"}},
-                {
-                    "patch": json.dumps([operation(STORAGE, f"s3://{bucket}/whole")]),
-                    "target": {"kind": "InferenceService"},
-                },
-            ],
-        }
-    )
+    kustomization = from_storage({MODEL: f"s3://{bucket}/whole"})
+    kustomization["patches"].append({"patch": yaml.safe_dump({**account, "secrets": [{"name": "s3"}]})})
+    namespace.apply(kustomization)
     found = namespace.wait_ready("inferenceservice", MODEL)
     url: str = found["status"]["components"]["predictor"]["url"]
     return url

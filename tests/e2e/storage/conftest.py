@@ -1,4 +1,4 @@
-"""Models that a pod finds on a volume: a claim with both samples, and what deploys from there."""
+"""Models from where users keep them: what deploys from an address, and a claim with both samples."""
 
 from __future__ import annotations
 
