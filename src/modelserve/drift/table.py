@@ -1,0 +1,166 @@
+"""Samples as columns: what features extraction gives, windows collect, references keep and detectors compare."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from modelserve.errors import ModelServeError
+
+Column: TypeAlias = npt.NDArray[Any]
+Value: TypeAlias = "float | bool | str | npt.NDArray[np.float32]"
+Row: TypeAlias = Mapping[str, Value]
+"""The features of one text or image by their names. One that cannot be told of this input is left out."""
+
+
+class Kind(str, Enum):
+    """What a feature is, and so how it is compared. Values stand for themselves in stored tables."""
+
+    NUMBER = "number"  # float64 [n]; NaN where it cannot be told
+    FLAG = "flag"  # bool [n]; False where it cannot be told
+    CATEGORY = "category"  # str [n]; "" where it cannot be told
+    VECTOR = "vector"  # float32 [n, d]; NaN where it cannot be told
+
+
+class TableError(ModelServeError):
+    """Bytes that are no table, or rows that make none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Features of ``size`` texts or images, in the order in which they came."""
+
+    size: int
+    kinds: Mapping[str, Kind]
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Row]) -> Table:
+        """A table with every feature that any row has.
+
+        Raises:
+            TableError: a feature is of one kind in one row and of another in the next.
+        """
+        kinds: dict[str, Kind] = {}
+        for row in rows:
+            for name, value in row.items():
+                kind = _kind_of(value)
+                if kinds.setdefault(name, kind) is not kind:
+                    raise TableError(f"feature {name!r} is both a {kinds[name].value} and a {kind.value}")
+        columns = {name: _column(kind, [row.get(name) for row in rows], name) for name, kind in kinds.items()}
+        return cls(len(rows), kinds, columns)
+
+    @classmethod
+    def concat(cls, tables: Iterable[Table]) -> Table:
+        """The rows of all tables, one table after the other; features that one lacks are missing there.
+
+        Raises:
+            TableError: a feature is of different kinds, or of different lengths, in two of them.
+        """
+        whole = list(tables)
+        kinds: dict[str, Kind] = {}
+        for table in whole:
+            for name, kind in table.kinds.items():
+                if kinds.setdefault(name, kind) is not kind:
+                    raise TableError(f"feature {name!r} is both a {kinds[name].value} and a {kind.value}")
+        columns = {}
+        for name, kind in kinds.items():
+            length = {table.columns[name].shape[1:] for table in whole if name in table.columns}
+            if len(length) > 1:
+                raise TableError(f"feature {name!r} has vectors of different lengths: {sorted(length)}")
+            (shape,) = length
+            columns[name] = np.concatenate(
+                [
+                    table.columns[name] if name in table.columns else _missing(kind, table.size, shape)
+                    for table in whole
+                ]
+            )
+        return cls(sum(table.size for table in whole), kinds, columns)
+
+    def take(self, rows: npt.NDArray[np.intp] | slice) -> Table:
+        """The rows chosen, by their places or by a slice."""
+        chosen = {name: column[rows] for name, column in self.columns.items()}
+        return Table(
+            len(range(self.size)[rows]) if isinstance(rows, slice) else len(rows), self.kinds, chosen
+        )
+
+    def known(self, name: str) -> Column:
+        """The values of a feature where it could be told; none where the table does not have it."""
+        column = self.columns.get(name)
+        if column is None:
+            return np.empty(0)
+        kind = self.kinds[name]
+        if kind is Kind.NUMBER:
+            return column[~np.isnan(column)]
+        if kind is Kind.CATEGORY:
+            return column[column != ""]
+        if kind is Kind.VECTOR:
+            return column[~np.isnan(column).any(axis=1)]
+        return column
+
+    def to_bytes(self) -> bytes:
+        """NumPy's ``npz``, compressed, without pickles."""
+        stream = io.BytesIO()
+        named = {f"{self.kinds[name].value}:{name}": column for name, column in self.columns.items()}
+        # The size stands for itself: a table of inputs of which nothing could be told has no columns.
+        np.savez_compressed(stream, allow_pickle=False, size=np.int64(self.size), **named)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, packed: bytes) -> Table:
+        """The table of those bytes.
+
+        Raises:
+            TableError: they are none that ``to_bytes`` gives.
+        """
+        try:
+            with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+                size = int(stored["size"])
+                kinds, columns = {}, {}
+                for key in stored.files:
+                    if key != "size":
+                        kind, _, name = key.partition(":")
+                        kinds[name], columns[name] = Kind(kind), stored[key]
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+            raise TableError(f"these bytes are no table of features ({error})") from error
+        if any(len(column) != size for column in columns.values()):
+            raise TableError(f"a column of this table has not the {size} rows that it says it has")
+        return cls(size, kinds, columns)
+
+
+def _kind_of(value: Value) -> Kind:
+    if isinstance(value, (bool, np.bool_)):
+        return Kind.FLAG
+    if isinstance(value, str):
+        return Kind.CATEGORY
+    return Kind.VECTOR if isinstance(value, np.ndarray) else Kind.NUMBER
+
+
+def _column(kind: Kind, values: Sequence[Value | None], name: str) -> Column:
+    if kind is Kind.NUMBER:
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+    if kind is Kind.FLAG:
+        return np.array([bool(value) for value in values], np.bool_)
+    if kind is Kind.CATEGORY:
+        return np.array([value or "" for value in values], np.str_)
+    shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
+    if len(shapes) > 1:
+        raise TableError(f"feature {name!r} has vectors of different shapes: {sorted(shapes)}")
+    (shape,) = shapes
+    missing = np.full(shape, np.nan, np.float32)
+    return np.stack([missing if value is None else value for value in values]).astype(np.float32)
+
+
+def _missing(kind: Kind, size: int, shape: tuple[int, ...]) -> Column:
+    if kind is Kind.FLAG:
+        return np.zeros(size, np.bool_)
+    if kind is Kind.CATEGORY:
+        return np.full(size, "", np.str_)
+    return np.full((size, *shape), np.nan, np.float64 if kind is Kind.NUMBER else np.float32)
