@@ -19,7 +19,7 @@ from modelserve.task import Limits
 
 MEBIBYTE = 1024 * 1024
 
-SettingsT = TypeVar("SettingsT", bound="ServerSettings")
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def current_revision() -> str:
@@ -27,17 +27,21 @@ def current_revision() -> str:
     return os.environ.get("K_REVISION") or "local"
 
 
+CONFIGURATION = SettingsConfigDict(
+    env_prefix="MODELSERVE_",
+    protected_namespaces=(),
+    cli_implicit_flags=True,
+    cli_hide_none_type=True,
+    cli_avoid_json=True,
+    extra="forbid",
+)
+"""How flags and variables are read, whatever they are of."""
+
+
 class ServerSettings(BaseSettings):
     """What every server takes, whichever models it serves."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MODELSERVE_",
-        protected_namespaces=(),
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
-        extra="forbid",
-    )
+    model_config = CONFIGURATION
 
     host: str = Field("0.0.0.0", description="Address to listen on.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port for REST; 0 takes a free one.")
@@ -175,16 +179,13 @@ class RemoteSettings(ServerSettings):
     )
 
 
-def parse_settings(
-    settings: type[SettingsT], argv: Sequence[str], *, program: str, **defaults: object
-) -> SettingsT:
+def parse_settings(settings: type[SettingsT], argv: Sequence[str], *, program: str) -> SettingsT:
     """Read settings from flags and the environment.
 
     Args:
         settings: the class to fill.
         argv: the flags, without the program's name.
         program: the name in the help text.
-        defaults: values that hold where neither flag nor variable says otherwise.
 
     Raises:
         SystemExit: with status 0 after ``--help``, with status 2 and one line per mistake when a

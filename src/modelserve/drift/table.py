@@ -1,8 +1,11 @@
-"""Samples as columns: what features extraction gives, windows collect, references keep and detectors compare."""
+"""Samples as columns: what features become, windows collect, references keep and detectors compare."""
 
 from __future__ import annotations
 
 import io
+import json
+import struct
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +21,23 @@ Column: TypeAlias = npt.NDArray[Any]
 Value: TypeAlias = "float | bool | str | npt.NDArray[np.float32]"
 Row: TypeAlias = Mapping[str, Value]
 """The features of one text or image by their names. One that cannot be told of this input is left out."""
+
+
+DAMAGE = (
+    BadZipFile,
+    EOFError,
+    KeyError,
+    MemoryError,  # a header that tells of more than there is
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What ``zipfile`` and NumPy raise of an archive that is none, or is damaged."""
 
 
 class Kind(str, Enum):
@@ -91,12 +111,14 @@ class Table:
             len(range(self.size)[rows]) if isinstance(rows, slice) else len(rows), self.kinds, chosen
         )
 
-    def known(self, name: str) -> Column:
-        """The values of a feature where it could be told; none where the table does not have it."""
+    def known(self, name: str, kind: Kind) -> Column:
+        """The values of a feature where it could be told.
+
+        A table without a flag has it False throughout, and knows nothing of any other feature it lacks.
+        """
         column = self.columns.get(name)
         if column is None:
-            return np.empty(0)
-        kind = self.kinds[name]
+            return np.zeros(self.size if kind is Kind.FLAG else 0, np.bool_)
         if kind is Kind.NUMBER:
             return column[~np.isnan(column)]
         if kind is Kind.CATEGORY:
@@ -108,9 +130,12 @@ class Table:
     def to_bytes(self) -> bytes:
         """NumPy's ``npz``, compressed, without pickles."""
         stream = io.BytesIO()
-        named = {f"{self.kinds[name].value}:{name}": column for name, column in self.columns.items()}
-        # The size stands for itself: a table of inputs of which nothing could be told has no columns.
-        np.savez_compressed(stream, allow_pickle=False, size=np.int64(self.size), **named)
+        # Names are the models' own, and may be such as no file of an archive can have.
+        about = json.dumps({"size": self.size, "kinds": dict(self.kinds)})
+        columns = {f"column_{place}": self.columns[name] for place, name in enumerate(self.kinds)}
+        np.savez_compressed(
+            stream, allow_pickle=False, about=np.frombuffer(about.encode(), np.uint8), **columns
+        )
         return stream.getvalue()
 
     @classmethod
@@ -122,13 +147,10 @@ class Table:
         """
         try:
             with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
-                size = int(stored["size"])
-                kinds, columns = {}, {}
-                for key in stored.files:
-                    if key != "size":
-                        kind, _, name = key.partition(":")
-                        kinds[name], columns[name] = Kind(kind), stored[key]
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+                about = json.loads(stored["about"].tobytes())
+                size, kinds = int(about["size"]), {name: Kind(kind) for name, kind in about["kinds"].items()}
+                columns = {name: stored[f"column_{place}"] for place, name in enumerate(kinds)}
+        except DAMAGE as error:
             raise TableError(f"these bytes are no table of features ({error})") from error
         if any(len(column) != size for column in columns.values()):
             raise TableError(f"a column of this table has not the {size} rows that it says it has")

@@ -94,6 +94,10 @@ class Joiner:
         request, response = (message, other) if message.side is Side.REQUEST else (other, message)
         return Pair(request, response)
 
+    def remember(self, component: Component, call: str) -> None:
+        """A call was had whole before this joiner was made: its halves are repetitions."""
+        self._remember((component, call), None)
+
     def expire(self, *, now: float) -> None:
         """Give up halves that have waited long enough."""
         while self._waiting:

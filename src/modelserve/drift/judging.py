@@ -1,0 +1,114 @@
+"""Whether a window's samples differ from a baseline's, feature by feature. Values in, values out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelserve.drift.correction import Correction, correct
+from modelserve.drift.detectors import Comparison, Detector
+from modelserve.drift.table import Table
+from modelserve.drift.verdicts import FeatureVerdict, Outcome, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of one window; ``reason`` is why there is no verdict."""
+
+    outcome: Outcome
+    features: Sequence[FeatureVerdict] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares two tables.
+
+    Args:
+        detectors: those of a feature's kind all compare it.
+        alpha: the share of features falsely called drifted (``fdr``), or the chance of any (``bonferroni``).
+            Where nothing has changed both are the chance that a window is called drifted.
+        correction: for the number of comparisons of one window.
+        min_samples: of each side, below which a feature is not compared.
+        min_effect: below which a difference does not count, however certain it is; of large samples the
+            smallest differences are.
+    """
+
+    detectors: Sequence[Detector]
+    alpha: float = 0.01
+    correction: Correction = Correction.FDR
+    min_samples: int = 50
+    min_effect: float = 0.1
+
+    def judge(self, window: Table, baseline: Table) -> Judgement:
+        """Compare every feature of which both sides have enough."""
+        compared = self._comparisons(window, baseline)
+        if not compared:
+            return Judgement(
+                Outcome.NO_VERDICT,
+                reason=f"no feature has {self.min_samples} samples in the window ({window.size}) and in the "
+                f"baseline ({baseline.size})",
+            )
+        corrected = correct([comparison.p_value for *_, comparison in compared], self.correction)
+        features = [
+            FeatureVerdict(
+                feature=name,
+                detector=detector.name,
+                statistic=comparison.statistic,
+                p_value=comparison.p_value,
+                corrected_p_value=p_value,
+                effect=comparison.effect,
+                baseline_size=sizes[0],
+                window_size=sizes[1],
+                drifted=p_value < self.alpha and comparison.effect >= self.min_effect,
+            )
+            for (name, detector, sizes, comparison), p_value in zip(compared, corrected, strict=True)
+        ]
+        features.sort(key=lambda found: (found.drifted, found.effect), reverse=True)
+        drifted = any(found.drifted for found in features)
+        return Judgement(Outcome.DRIFT if drifted else Outcome.STEADY, features)
+
+    def _comparisons(
+        self, window: Table, baseline: Table
+    ) -> list[tuple[str, Detector, tuple[int, int], Comparison]]:
+        found = []
+        for name, kind in {**baseline.kinds, **window.kinds}.items():
+            # Of another make of features than the baseline's: nothing to compare.
+            if baseline.kinds.get(name, kind) is not kind:
+                continue
+            old, new = baseline.known(name, kind), window.known(name, kind)
+            if min(len(old), len(new)) < self.min_samples or old.shape[1:] != new.shape[1:]:
+                continue
+            sizes = (len(old), len(new))
+            found.extend(
+                (name, detector, sizes, detector.compare(old, new))
+                for detector in self.detectors
+                if detector.kind is kind
+            )
+        return found
+
+
+class Alarms:
+    """An alarm is up while ``needed`` of the last ``of`` verdicts on a source said drift.
+
+    A single window may be called drifted by chance, or by a burst that is over; windows without a verdict
+    say nothing either way.
+    """
+
+    def __init__(self, *, needed: int, of: int) -> None:
+        self._needed, self._of = needed, of
+        self._last: dict[tuple[Source, str], deque[bool]] = {}
+
+    def is_up(self, source: Source, baseline: str, outcome: Outcome) -> bool:
+        """Whether the alarm would be up after this verdict of a source against a baseline."""
+        last = self._last.get((source, baseline), ())
+        if outcome is Outcome.NO_VERDICT:
+            return sum(last) >= self._needed
+        return sum([*last, outcome is Outcome.DRIFT][-self._of :]) >= self._needed
+
+    def add(self, source: Source, baseline: str, outcome: Outcome) -> None:
+        """This verdict was said."""
+        last = self._last.setdefault((source, baseline), deque(maxlen=self._of))
+        if outcome is not Outcome.NO_VERDICT:
+            last.append(outcome is Outcome.DRIFT)

@@ -1,0 +1,83 @@
+"""What Prometheus is told of drift."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from modelserve.drift.verdicts import Outcome, Source, Verdict
+
+_WHOSE = ("namespace", "model", "revision", "baseline")
+
+
+class DriftMetrics:
+    """Gauges of the last verdict on each revision against each baseline.
+
+    ``model`` is the InferenceService. A revision that is no longer called is taken out, so that an alert
+    does not outlive the canary that it was of.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        feature = (*_WHOSE, "feature", "detector")
+        self._statistic = Gauge(
+            "modelserve_drift_statistic", "Of a feature in the last window.", feature, registry=registry
+        )
+        self._p_value = Gauge(
+            "modelserve_drift_p_value",
+            "Of a feature in the last window, corrected for their number.",
+            feature,
+            registry=registry,
+        )
+        self._effect = Gauge(
+            "modelserve_drift_effect",
+            "Of a feature in the last window, from 0 to 1.",
+            feature,
+            registry=registry,
+        )
+        self._detected = Gauge(
+            "modelserve_drift_detected",
+            "1 while enough of the last windows are called drifted.",
+            _WHOSE,
+            registry=registry,
+        )
+        self._samples = Gauge(
+            "modelserve_drift_window_samples",
+            "Texts or images in the last window.",
+            _WHOSE,
+            registry=registry,
+        )
+        self._known: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+
+    def tell(self, verdict: Verdict) -> None:
+        """The last verdict on a source is this one."""
+        whose = (*_names(verdict.source), verdict.baseline)
+        told = self._known.setdefault(whose, set())
+        self._samples.labels(*whose).set(verdict.samples)
+        self._detected.labels(*whose).set(verdict.alarm)
+        if verdict.outcome is Outcome.NO_VERDICT:
+            return  # the last figures stand
+        now = set()
+        for found in verdict.features:
+            labels = (*whose, found.feature, found.detector)
+            now.add(labels)
+            self._statistic.labels(*labels).set(found.statistic)
+            self._p_value.labels(*labels).set(found.corrected_p_value)
+            self._effect.labels(*labels).set(found.effect)
+        for labels in told - now:
+            self._remove(labels)
+        self._known[whose] = now
+
+    def forget(self, source: Source) -> None:
+        """A source is no longer called."""
+        for whose in [whose for whose in self._known if whose[:-1] == _names(source)]:
+            for labels in self._known.pop(whose):
+                self._remove(labels)
+            self._detected.remove(*whose)
+            self._samples.remove(*whose)
+
+    def _remove(self, labels: tuple[str, ...]) -> None:
+        for gauge in (self._statistic, self._p_value, self._effect):
+            gauge.remove(*labels)
+
+
+def _names(source: Source) -> tuple[str, ...]:
+    return source.component.namespace, source.component.service, source.revision

@@ -1,0 +1,257 @@
+"""What must outlive the process: references, windows, verdicts, and which calls were counted.
+
+SQLite in a file by default, PostgreSQL by URL. A call's samples and its id are written in one transaction,
+so that after a restart no call is counted twice, and none that was written is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from modelserve.drift.references import Reference
+from modelserve.drift.rows import (
+    StoredVerdict,
+    component_of,
+    pack,
+    source_columns,
+    source_of,
+    verdict_columns,
+    verdict_of,
+    window_of,
+)
+from modelserve.drift.schema import CALLS, METADATA, PARTS, REFERENCES, VERDICTS, WINDOWS
+from modelserve.drift.verdicts import Source, Verdict
+from modelserve.drift.windows import Window
+from modelserve.errors import ModelServeError
+from modelserve.events import Component
+
+logger = logging.getLogger(__name__)
+
+
+class StoreError(ModelServeError):
+    """The store cannot be opened, read or written."""
+
+
+class Store:
+    """References, windows and verdicts in a database.
+
+    Args:
+        url: SQLAlchemy's, as ``sqlite:///drift.db`` or ``postgresql+psycopg://HOST/NAME``.
+
+    Raises:
+        StoreError: there is no such database, or it cannot be written.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._engine = sa.create_engine(url)
+            if self._engine.dialect.name == "sqlite":
+                sa.event.listen(self._engine, "connect", _use_write_ahead_log)
+            METADATA.create_all(self._engine)
+        except (ArgumentError, SQLAlchemyError, ImportError) as error:
+            raise StoreError(
+                f"the store cannot be opened ({error}); a URL as sqlite:///drift.db or "
+                "postgresql+psycopg://USER@HOST/NAME is accepted"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._engine.dispose()
+
+    def add_reference(self, reference: Reference) -> None:
+        """Keep a reference; one of the same version is there already."""
+        with self._transaction() as connection:
+            same = sa.select(REFERENCES.c.version).where(REFERENCES.c.version == reference.version)
+            if connection.execute(same).first() is None:
+                connection.execute(
+                    REFERENCES.insert().values(
+                        version=reference.version,
+                        model=reference.model,
+                        model_digest=reference.model_digest,
+                        created=reference.created,
+                        packed=reference.to_bytes(),
+                    )
+                )
+
+    def latest_references(self) -> list[Reference]:
+        """The newest reference of each model and digest."""
+        newest = sa.select(sa.func.max(REFERENCES.c.version)).group_by(
+            REFERENCES.c.model, REFERENCES.c.model_digest
+        )
+        rows = self._rows(sa.select(REFERENCES.c.packed).where(REFERENCES.c.version.in_(newest)))
+        return [Reference.from_bytes(row.packed) for row in rows]
+
+    def add_part(self, part: Window, ids: Sequence[str]) -> None:
+        """Write what came to an open window, with the ids of its calls, whole or not at all.
+
+        A part whose calls are there already was written before: its first writing was done although it
+        seemed to fail, as when a connection breaks before the answer.
+        """
+        component = part.source.component._asdict()
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(CALLS.insert(), [{**component, "call": one} for one in ids])
+                connection.execute(
+                    PARTS.insert().values(
+                        window=_open_window(connection, part.source),
+                        opened=part.opened,
+                        closed=part.closed,
+                        features=part.table.to_bytes(),
+                        excerpts=pack(part.excerpts),
+                    )
+                )
+        except IntegrityError:
+            logger.warning("a part of a window of %s was written before", part.source.component.service)
+        except SQLAlchemyError as error:
+            raise _unusable(error) from error
+
+    def open_parts(self) -> list[Window]:
+        """The parts of the windows that are open, in the order in which they were written."""
+        chosen = (
+            sa.select(*_SOURCE, PARTS.c.opened, PARTS.c.closed, PARTS.c.features, PARTS.c.excerpts)
+            .join(PARTS, PARTS.c.window == WINDOWS.c.number)
+            .where(WINDOWS.c.is_open)
+            .order_by(PARTS.c.number)
+        )
+        return [window_of(row, row.excerpts) for row in self._rows(chosen)]
+
+    def recent_calls(self, most: int) -> list[tuple[Component, str]]:
+        """The calls that were counted last, the oldest first."""
+        chosen = sa.select(CALLS).order_by(CALLS.c.number.desc()).limit(most)
+        return [(component_of(row), row.call) for row in reversed(self._rows(chosen))]
+
+    def close_window(
+        self, window: Window, verdicts: Sequence[tuple[Verdict, Sequence[bytes]]], *, keep_calls: int
+    ) -> None:
+        """Close an open window with what is said of it.
+
+        Its samples are kept, without excerpts, until the source's next window closes.
+
+        Args:
+            window: whole.
+            verdicts: on it, each with the inputs to keep for people to see.
+            keep_calls: ids of calls to go on remembering, of the newest.
+        """
+        with self._transaction() as connection:
+            number = _open_window(connection, window.source)
+            connection.execute(PARTS.delete().where(PARTS.c.window == number))
+            connection.execute(
+                WINDOWS.update().where(_is_of(window.source), ~WINDOWS.c.is_open).values(features=None)
+            )
+            connection.execute(
+                WINDOWS.update()
+                .where(WINDOWS.c.number == number)
+                .values(
+                    is_open=False,
+                    opened=window.opened,
+                    closed=window.closed,
+                    samples=window.table.size,
+                    features=window.table.to_bytes(),
+                )
+            )
+            for verdict, inputs in verdicts:
+                connection.execute(
+                    VERDICTS.insert().values(window=number, **verdict_columns(verdict, inputs))
+                )
+            newest = sa.select(sa.func.max(CALLS.c.number)).scalar_subquery()
+            connection.execute(CALLS.delete().where(CALLS.c.number <= newest - keep_calls))
+
+    def last_windows(self) -> list[Window]:
+        """The last closed window of each source, the oldest first."""
+        chosen = (
+            sa.select(*_SOURCE, WINDOWS.c.opened, WINDOWS.c.closed, WINDOWS.c.features)
+            .where(~WINDOWS.c.is_open, WINDOWS.c.features.is_not(None))
+            .order_by(WINDOWS.c.closed)
+        )
+        return [window_of(row) for row in self._rows(chosen)]
+
+    def first_seen(self) -> dict[Source, float]:
+        """When the first closed window of each source opened, in seconds since 1970."""
+        first = sa.select(*_SOURCE, sa.func.min(WINDOWS.c.opened).label("first"))
+        rows = self._rows(first.where(~WINDOWS.c.is_open).group_by(*_SOURCE))
+        return {source_of(row): row.first for row in rows}
+
+    def forget(self, *, before: float) -> None:
+        """Delete windows that closed before then, in seconds since 1970, and what was said of them."""
+        old = sa.select(WINDOWS.c.number).where(~WINDOWS.c.is_open, WINDOWS.c.closed < before)
+        with self._transaction() as connection:
+            connection.execute(VERDICTS.delete().where(VERDICTS.c.window.in_(old)))
+            connection.execute(WINDOWS.delete().where(WINDOWS.c.number.in_(old)))
+
+    def verdicts(
+        self, *, service: str | None = None, since: float = 0.0, last: int | None = None
+    ) -> list[StoredVerdict]:
+        """Verdicts, the oldest first.
+
+        Args:
+            service: of this InferenceService only.
+            since: on windows that closed then or later, in seconds since 1970.
+            last: at most so many, the newest ones.
+        """
+        chosen = _VERDICTS.where(VERDICTS.c.closed >= since).order_by(VERDICTS.c.number.desc()).limit(last)
+        if service is not None:
+            chosen = chosen.where(WINDOWS.c.service == service)
+        return [verdict_of(row) for row in reversed(self._rows(chosen))]
+
+    def untold(self, *, since: float) -> list[StoredVerdict]:
+        """Verdicts with an alarm of which no notice was sent yet, the oldest first.
+
+        Args:
+            since: on windows that closed then or later, in seconds since 1970.
+        """
+        wanted = _VERDICTS.where(VERDICTS.c.alarm, ~VERDICTS.c.is_told, VERDICTS.c.closed >= since)
+        return [verdict_of(row) for row in self._rows(wanted.order_by(VERDICTS.c.number))]
+
+    def mark_told(self, number: int) -> None:
+        """A notice was sent of the verdict of that number."""
+        with self._transaction() as connection:
+            connection.execute(VERDICTS.update().where(VERDICTS.c.number == number).values(is_told=True))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _unusable(error) from error
+
+    def _rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self._transaction() as connection:
+            return connection.execute(statement).all()
+
+
+_SOURCE = [WINDOWS.c[name] for name in ("namespace", "service", "name", "revision", "model_digest")]
+_VERDICTS = sa.select(VERDICTS, *_SOURCE).join(WINDOWS, VERDICTS.c.window == WINDOWS.c.number)
+
+
+def _unusable(error: SQLAlchemyError) -> StoreError:
+    return StoreError(f"the store cannot be used: {error}")
+
+
+def _is_of(source: Source) -> sa.ColumnElement[bool]:
+    return sa.and_(*(WINDOWS.c[name] == value for name, value in source_columns(source).items()))
+
+
+def _open_window(connection: sa.Connection, source: Source) -> int:
+    """The number of the source's open window, which begins where there is none."""
+    found = connection.execute(sa.select(WINDOWS.c.number).where(_is_of(source), WINDOWS.c.is_open)).first()
+    if found is not None:
+        number: int = found.number
+        return number
+    made = connection.execute(WINDOWS.insert().values(is_open=True, **source_columns(source)))
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
+
+
+def _use_write_ahead_log(connection: Any, _: object) -> None:
+    """Reports read while the monitor writes; a commit survives the process, if not always a power cut."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
