@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import modelserve
-from modelserve.cli import bench, export, predict, serve
+from modelserve.cli import bench, drift, export, predict, serve
 
-COMMANDS = (serve, predict, export, bench)
+COMMANDS = (serve, predict, drift, export, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

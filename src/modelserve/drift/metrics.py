@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from modelserve.drift.verdicts import Outcome, Source, Verdict
+from modelserve.drift.verdicts import Outcome, Verdict
 
 _WHOSE = ("namespace", "model", "revision", "baseline")
 
@@ -12,11 +12,16 @@ _WHOSE = ("namespace", "model", "revision", "baseline")
 class DriftMetrics:
     """Gauges of the last verdict on each revision against each baseline.
 
-    ``model`` is the InferenceService. A revision that is no longer called is taken out, so that an alert
-    does not outlive the canary that it was of.
+    ``model`` is the InferenceService. A revision that is no longer called is taken out when another of the
+    same service has a verdict, so that an alert does not outlive the canary that it was of.
+
+    Args:
+        registry: where they are registered.
+        seconds: after its last window a revision is no longer called.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, seconds: float) -> None:
+        self._seconds = seconds
         feature = (*_WHOSE, "feature", "detector")
         self._statistic = Gauge(
             "modelserve_drift_statistic", "Of a feature in the last window.", feature, registry=registry
@@ -45,17 +50,19 @@ class DriftMetrics:
             _WHOSE,
             registry=registry,
         )
-        self._known: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+        self._known: dict[tuple[str, ...], tuple[float, set[tuple[str, ...]]]] = {}
 
     def tell(self, verdict: Verdict) -> None:
         """The last verdict on a source is this one."""
-        whose = (*_names(verdict.source), verdict.baseline)
-        told = self._known.setdefault(whose, set())
+        component = verdict.source.component
+        service = (component.namespace, component.service)
+        self._forget_before(verdict.closed - self._seconds, service)
+        whose = (*service, verdict.source.revision, verdict.baseline)
+        told = self._known[whose][1] if whose in self._known else set()
         self._samples.labels(*whose).set(verdict.samples)
         self._detected.labels(*whose).set(verdict.alarm)
-        if verdict.outcome is Outcome.NO_VERDICT:
-            return  # the last figures stand
-        now = set()
+        # Without a verdict the last figures stand.
+        now = told if verdict.outcome is Outcome.NO_VERDICT else set()
         for found in verdict.features:
             labels = (*whose, found.feature, found.detector)
             now.add(labels)
@@ -64,12 +71,12 @@ class DriftMetrics:
             self._effect.labels(*labels).set(found.effect)
         for labels in told - now:
             self._remove(labels)
-        self._known[whose] = now
+        self._known[whose] = (verdict.closed, now)
 
-    def forget(self, source: Source) -> None:
-        """A source is no longer called."""
-        for whose in [whose for whose in self._known if whose[:-1] == _names(source)]:
-            for labels in self._known.pop(whose):
+    def _forget_before(self, time: float, service: tuple[str, str]) -> None:
+        gone = [whose for whose, (closed, _) in self._known.items() if whose[:2] == service and closed < time]
+        for whose in gone:
+            for labels in self._known.pop(whose)[1]:
                 self._remove(labels)
             self._detected.remove(*whose)
             self._samples.remove(*whose)
@@ -77,7 +84,3 @@ class DriftMetrics:
     def _remove(self, labels: tuple[str, ...]) -> None:
         for gauge in (self._statistic, self._p_value, self._effect):
             gauge.remove(*labels)
-
-
-def _names(source: Source) -> tuple[str, ...]:
-    return source.component.namespace, source.component.service, source.revision

@@ -1,6 +1,6 @@
 """From halves of calls to verdicts: joins, extracts, collects, judges, and writes what must survive.
 
-It belongs to one thread. Time is asked of the clocks that it is given.
+It belongs to one thread, and asks the time of the clock that it is given.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ class Monitor:
         options: how calls are collected.
         tell: called with each verdict, once it is stored.
         clock: seconds that do not go back.
-        wall_clock: seconds since 1970.
     """
 
     def __init__(
@@ -70,11 +69,10 @@ class Monitor:
         *,
         tell: Callable[[Verdict], None],
         clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._references, self._assessor = store, references, assessor
         self._options, self._tell = options, tell
-        self._clock, self._wall_clock = clock, wall_clock
+        self._clock = clock
         self._joiner = Joiner(wait_seconds=options.join_seconds, remembered=REMEMBERED)
         self._windows = Windows(size=options.window_samples, seconds=options.window_seconds)
         self._extractors: dict[str, Extractor] = {}
@@ -154,6 +152,7 @@ class Monitor:
             assessed = self._assessor.assess(window)
             try:
                 self._store.close_window(window, assessed, keep_calls=REMEMBERED)
+                self._store.forget(before=window.closed - self._options.keep_seconds)
             except StoreError as error:
                 logger.error("%s; the window of %s is judged again", error, window.source.revision)
                 return

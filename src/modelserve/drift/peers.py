@@ -46,6 +46,11 @@ class Peers:
     def close(self, window: Window) -> None:
         """A source's window has closed."""
         self.see(window.source, window.opened)
+        self._last = {
+            source: last
+            for source, last in self._last.items()
+            if last.closed >= window.opened - self._seconds
+        }
         self._last[window.source] = window
 
     def predecessor(self, window: Window) -> Window | None:
@@ -61,10 +66,6 @@ class Peers:
             and self._is_older(other.source, window.source)
         ]
         return max(older, key=lambda other: self._age_key(other.source), default=None)
-
-    def forget(self, *, before: float) -> None:
-        """Let go of the windows that closed before then, in seconds since 1970."""
-        self._last = {source: window for source, window in self._last.items() if window.closed >= before}
 
     def _is_older(self, one: Source, other: Source) -> bool:
         return self._age_key(one) < self._age_key(other)

@@ -52,7 +52,7 @@ class DriftSettings(BaseSettings):
     def _check_alarm(self) -> Self:
         if self.alarm_needed > self.alarm_of:
             raise ValueError(
-                f"alarm_needed is {self.alarm_needed} of {self.alarm_of} windows; at most as many are accepted"
+                f"alarm_needed is {self.alarm_needed}; at most alarm_of, {self.alarm_of}, is accepted"
             )
         return self
 

@@ -1,0 +1,1 @@
+"""What was found of drift, for people (HTML) and for programs (JSON)."""

@@ -1,0 +1,82 @@
+"""A report as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from modelserve.drift.report.collecting import Chapter
+from modelserve.drift.report.plots import distributions, p_values
+from modelserve.drift.verdicts import Outcome
+
+_MOST_FEATURES = 4
+_JPEG = b"\xff\xd8\xff"
+
+
+def write_page(chapters: Sequence[Chapter], *, alpha: float, at: float) -> str:
+    """The page.
+
+    Args:
+        chapters: what it says.
+        alpha: of the verdicts, for the line in the plots.
+        at: when it is written, in seconds since 1970.
+    """
+    environment = Environment(
+        loader=PackageLoader("modelserve.drift.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(time=_time, small=_small)
+    return environment.get_template("page.html.jinja").render(
+        chapters=[_shown(chapter, alpha=alpha) for chapter in chapters], at=at
+    )
+
+
+def _shown(chapter: Chapter, *, alpha: float) -> dict[str, Any]:
+    said = [one for one in chapter.verdicts if one.outcome is not Outcome.NO_VERDICT]
+    return {
+        "source": chapter.source,
+        "baseline": chapter.baseline,
+        "last": chapter.last,
+        "windows": len(chapter.verdicts),
+        "drifted": sum(one.outcome is Outcome.DRIFT for one in said),
+        # Drawn by matplotlib of figures and of names that it escapes.
+        "history": Markup(p_values(said, alpha=alpha)) if said else "",
+        "features": [Markup(drawn) for drawn in _features(chapter)],
+        "inputs": [_input(one) for one in chapter.inputs],
+    }
+
+
+def _features(chapter: Chapter) -> list[str]:
+    if chapter.window is None or chapter.against is None:
+        return []
+    drawn = []
+    for name in dict.fromkeys(found.feature for found in chapter.last.features):
+        kind = chapter.window.kinds.get(name) or chapter.against.kinds[name]
+        sides = [table.known(name, kind) for table in (chapter.against, chapter.window)]
+        if all(len(side) for side in sides):
+            drawn.append(distributions(name, kind, *sides))
+        if len(drawn) == _MOST_FEATURES:
+            break
+    return drawn
+
+
+def _input(excerpt: bytes) -> dict[str, str]:
+    if excerpt.startswith(_JPEG):
+        return {"image": f"data:image/jpeg;base64,{b64encode(excerpt).decode()}"}
+    return {"text": excerpt.decode("utf-8", "replace")}
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _small(number: float) -> str:
+    return f"{number:.3f}" if number >= 0.001 or number == 0 else f"{number:.0e}"
