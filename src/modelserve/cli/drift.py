@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelserve.drift.checking import Checked
     from modelserve.drift.report.collecting import Chapter
     from modelserve.drift.verdicts import Verdict
