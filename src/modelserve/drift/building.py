@@ -33,12 +33,12 @@ def build_reference(
     Raises:
         NoReference: they are too few, or were answered by several models.
     """
-    extractor = Extractor(assets)
+    extractor = Extractor(assets, shown=False)
     rows: list[Row] = []
     digests = set()
     for call in calls:
         digests.add(call.model_digest or UNKNOWN)
-        rows.extend(extractor.rows(call))
+        rows.extend(extractor.examine(call)[0])
     if len(digests) > 1:
         raise NoReference(
             f"the answers are of several weights ({', '.join(sorted(digests))}); those of one are accepted: "

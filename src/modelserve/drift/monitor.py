@@ -39,6 +39,7 @@ class MonitorOptions:
         join_seconds: how long one half of a call waits for the other.
         flush_seconds: how long what came is in memory alone: what a crash loses.
         keep_seconds: how long windows and verdicts are kept.
+        shown: whether inputs are kept until their window closes, those that are to be shown then longer.
     """
 
     window_samples: int = 200
@@ -46,6 +47,7 @@ class MonitorOptions:
     join_seconds: float = 60.0
     flush_seconds: float = 1.0
     keep_seconds: float = 90 * 24 * 3600.0
+    shown: bool = True
 
 
 class Monitor:
@@ -130,9 +132,8 @@ class Monitor:
             self._outcomes["unstored"] += 2
             return
         source = Source(pair.component, call.revision or UNKNOWN, call.model_digest or UNKNOWN)
-        extractor = self._extractor(source)
-        rows = extractor.rows(call)
-        observation = Observation(pair.request.id, pair.request.time, rows, extractor.excerpts(call))
+        rows, excerpts = self._extractor(source).examine(call)
+        observation = Observation(pair.request.id, pair.request.time, rows, excerpts)
         self._windows.add(source, observation, now=self._clock())
         self._fresh += len(rows)
 
@@ -141,7 +142,8 @@ class Monitor:
         reference = self._references.find(source)
         version = "" if reference is None else reference.version
         if version not in self._extractors:
-            self._extractors[version] = Extractor({} if reference is None else reference.assets)
+            assets = {} if reference is None else reference.assets
+            self._extractors[version] = Extractor(assets, shown=self._options.shown)
         return self._extractors[version]
 
     def _flush(self) -> None:

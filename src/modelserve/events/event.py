@@ -16,6 +16,7 @@ class Rejection(str, Enum):
     MALFORMED = "malformed"
     OVERSIZED = "oversized"
     UNKNOWN_TYPE = "unknown_type"
+    UNREADABLE = "unreadable"
 
 
 class EventError(ModelServeError):

@@ -14,10 +14,9 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 from modelserve.errors import InvalidInput, PredictorFailed
 from modelserve.protocol.binary import encode_raw
-from modelserve.protocol.checks import check_inputs, check_parameters
 from modelserve.protocol.grpc import decode_parameters, decode_request, encode_parameter
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse
-from modelserve.protocol.rest import RawTensors, named_objects, parse_object, read_tensor
+from modelserve.protocol.rest import decode_response
 
 
 def encode_rest_request(request: InferenceRequest) -> tuple[bytes, int]:
@@ -56,28 +55,10 @@ def decode_rest_response(body: bytes, header_length: int | None) -> InferenceRes
     Raises:
         PredictorFailed: it is no answer in V2.
     """
-    view = memoryview(body)
     try:
-        message = parse_object(view[:header_length])
-        raw = None if header_length is None else RawTensors(view[header_length:])
-        outputs = check_inputs([read_tensor(item, raw) for item in named_objects(message, "outputs")])
-        if raw is not None and raw.data:
-            raise InvalidInput(f"{len(raw.data)} bytes follow its last tensor")
-        parameters = check_parameters(message.get("parameters"), owner="the answer")
+        return decode_response(body, header_length)
     except InvalidInput as error:
         raise _unreadable(error) from error
-    return InferenceResponse(
-        model_name=_text(message, "model_name") or "",
-        model_version=_text(message, "model_version"),
-        id=_text(message, "id"),
-        outputs=outputs,
-        parameters=parameters,
-    )
-
-
-def _text(message: dict[str, Any], key: str) -> str | None:
-    value = message.get(key)
-    return None if value is None else str(value)
 
 
 def encode_grpc_request(request: InferenceRequest) -> bytes:

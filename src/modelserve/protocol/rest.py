@@ -91,6 +91,43 @@ def decode_request(
     )
 
 
+def decode_response(body: bytes, header_length: int | None) -> InferenceResponse:
+    """Read the body of an answer, as a caller does.
+
+    Args:
+        body: the whole body.
+        header_length: ``Inference-Header-Content-Length``, or None where all of the body is JSON.
+
+    Raises:
+        InvalidInput: it is no answer in V2.
+    """
+    view = memoryview(body)
+    raw = None if header_length is None else RawTensors(view[header_length:])
+    return read_response(parse_object(view[:header_length]), raw)
+
+
+def read_response(message: dict[str, Any], raw: RawTensors | None) -> InferenceResponse:
+    """An answer whose JSON part is parsed.
+
+    Raises:
+        InvalidInput: it is no answer in V2.
+    """
+    outputs = check_inputs([read_tensor(item, raw) for item in named_objects(message, "outputs")])
+    if raw is not None and raw.data:
+        raise InvalidInput(f"{len(raw.data)} bytes follow its last tensor")
+    about = {
+        key: None if message.get(key) is None else str(message[key])
+        for key in ("model_name", "model_version", "id")
+    }
+    return InferenceResponse(
+        model_name=about["model_name"] or "",
+        model_version=about["model_version"],
+        id=about["id"],
+        outputs=outputs,
+        parameters=check_parameters(message.get("parameters"), owner="the answer"),
+    )
+
+
 def encode_response(response: InferenceResponse, request: InferenceRequest) -> EncodedResponse:
     """Write the body of an answer.
 

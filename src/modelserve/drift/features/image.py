@@ -1,0 +1,150 @@
+"""Features of images and of what they were taken for."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import struct
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from modelserve.drift.table import Value
+from modelserve.events.calls import Classification, Pixels
+
+MOST_PIXELS = 50_000_000
+"""Of an image that is decoded, by its header."""
+
+_SIDE = 256
+"""Pixels of the longer side that is looked at: what a photograph shows is the same at any size above."""
+
+_GRID = 8
+_EXCERPT = 64
+_LEAST_VARIANCE = 1e-6
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+"""What Pillow raises of bytes that are no whole image."""
+
+
+class ImageFeatures:
+    """What is told of an image.
+
+    Of its answer: ``label``, ``confidence`` (of the best label), ``entropy`` in nats, ``model_embedding``
+    where the caller had asked for it. Of the image: ``pixels`` and ``aspect`` (binary logarithms of width
+    times height, and of width over height), ``brightness`` and ``contrast`` (mean and standard deviation of
+    the luma, from 0 to 1), ``sharpness`` (decimal logarithm of the variance of its Laplacian) and
+    ``thumbnail``, 8 by 8 colours. An image that cannot be decoded has the former alone.
+
+    Args:
+        preprocess_json: the model's, which tells how to undo the normalisation of pixels; without it nothing
+            is told of images that came as pixels.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+
+    def __init__(self, preprocess_json: bytes | None) -> None:
+        self._normalisation: tuple[Pixels, Pixels] | None = None
+        if preprocess_json is not None:
+            try:
+                found = json.loads(preprocess_json)
+                mean, std = (np.array(found[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"preprocess.json cannot be used: {error!r}") from error
+            self._normalisation = mean, std
+
+    def examine(
+        self, image: bytes | Pixels, found: Classification, *, shown: bool
+    ) -> tuple[dict[str, Value], bytes | None]:
+        """The features of one image and, where it is to be shown, a JPEG of at most 64 pixels."""
+        row = _answer(found)
+        try:
+            seen = _open(image) if isinstance(image, bytes) else self._from_pixels(image)
+            if seen is None:
+                return row, None
+            row["pixels"] = math.log2(seen.width * seen.height)
+            row["aspect"] = math.log2(seen.width / seen.height)
+            reduced = _reduce(seen)
+        except _UNREADABLE:
+            return row, None
+        row.update(_seen(reduced))
+        return row, _excerpt(reduced) if shown else None
+
+    def _from_pixels(self, pixels: Pixels) -> Image.Image | None:
+        if self._normalisation is None:
+            return None
+        mean, std = self._normalisation
+        colours = np.clip((pixels * std + mean) * 255, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.ascontiguousarray(colours.transpose(1, 2, 0)))
+
+
+def _answer(found: Classification) -> dict[str, Value]:
+    row: dict[str, Value] = {}
+    if found.labels:
+        row["label"] = found.labels[0]
+    if found.scores:
+        row["confidence"] = float(found.scores[0])
+        # What the classes that are not named share counts as one of them.
+        shares = np.array([*found.scores, max(0.0, 1.0 - sum(found.scores))])
+        row["entropy"] = _entropy(shares if found.probability is None else found.probability)
+    if found.embedding is not None:
+        row["model_embedding"] = found.embedding
+    return row
+
+
+def _entropy(shares: npt.NDArray[np.floating]) -> float:
+    present = shares[shares > 0].astype(np.float64)
+    return float(-(present * np.log(present)).sum())
+
+
+def _open(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"an image of {image.width} by {image.height} pixels")
+    return image
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    """In RGB, no longer than ``_SIDE``. JPEGs are decoded at a part of their size, which costs little."""
+    image.draft("RGB", (_SIDE, _SIDE))
+    colours = image.convert("RGB")
+    colours.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    return colours
+
+
+def _seen(image: Image.Image) -> dict[str, Value]:
+    luma = np.asarray(image.convert("L"), np.float32) / 255
+    row: dict[str, Value] = {
+        "brightness": float(luma.mean()),
+        "contrast": float(luma.std()),
+        "thumbnail": _thumbnail(image),
+    }
+    if min(luma.shape) > 2:
+        inner = luma[1:-1, 1:-1]
+        laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
+        row["sharpness"] = math.log10(float(laplacian.var()) + _LEAST_VARIANCE)
+    return row
+
+
+def _thumbnail(image: Image.Image) -> npt.NDArray[np.float32]:
+    small = image.resize((_GRID, _GRID), Image.Resampling.BOX)
+    colours: npt.NDArray[np.float32] = np.asarray(small, np.float32).reshape(-1) / 255
+    return colours
+
+
+def _excerpt(image: Image.Image) -> bytes:
+    small = image.copy()
+    small.thumbnail((_EXCERPT, _EXCERPT), Image.Resampling.BOX)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=80)
+    return stream.getvalue()

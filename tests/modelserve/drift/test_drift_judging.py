@@ -1,0 +1,127 @@
+"""Judging: what is small, rare or uncertain is no drift, and one window is no alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from modelserve.drift.correction import Correction
+
+from modelserve.drift.detectors import Comparison, named_detectors
+from modelserve.drift.judging import Alarms, Judge
+from modelserve.drift.table import Column, Kind, Row, Table
+from modelserve.drift.verdicts import Outcome, Source
+
+CLASSICAL = named_detectors(["kolmogorov_smirnov", "chi_squared", "fisher"])
+
+
+def table(seed: int, size: int, *, shift: float = 0.0, german: float = 0.1) -> Table:
+    random = np.random.default_rng(seed)
+    rows: list[Row] = [
+        {
+            "length": float(random.normal(shift)),
+            "confidence": float(random.beta(8, 2)),
+            "language": "de" if random.random() < german else "en",
+            "has_PER": bool(random.random() < 0.4),
+        }
+        for _ in range(size)
+    ]
+    return Table.from_rows(rows)
+
+
+BASELINE = table(0, 1000)
+
+
+def test_the_same_distribution_is_steady() -> None:
+    found = Judge(CLASSICAL).judge(table(1, 200), BASELINE)
+    assert found.outcome is Outcome.STEADY
+    assert {one.feature for one in found.features} == {"length", "confidence", "language", "has_PER"}
+    assert all((one.baseline_size, one.window_size) == (1000, 200) for one in found.features)
+
+
+def test_what_moved_most_comes_first() -> None:
+    found = Judge(CLASSICAL).judge(table(1, 200, shift=0.7, german=0.9), BASELINE)
+    assert found.outcome is Outcome.DRIFT
+    assert [one.feature for one in found.features[:2]] == ["language", "length"]
+    assert [one.drifted for one in found.features] == [True, True, False, False]
+
+
+def test_a_certain_but_small_difference_is_no_drift() -> None:
+    large, shifted = table(2, 20_000), table(3, 20_000, shift=0.1)
+    found = Judge(CLASSICAL).judge(shifted, large)
+    (length,) = (one for one in found.features if one.feature == "length")
+    assert length.corrected_p_value < 1e-6
+    assert found.outcome is Outcome.STEADY
+    assert Judge(CLASSICAL, min_effect=0.02).judge(shifted, large).outcome is Outcome.DRIFT
+
+
+def test_too_few_samples_are_no_verdict() -> None:
+    found = Judge(CLASSICAL, min_samples=50).judge(table(1, 49, shift=9), BASELINE)
+    assert found.outcome is Outcome.NO_VERDICT
+    assert found.reason == "no feature has 50 samples in the window (49) and in the baseline (1000)"
+    assert Judge(CLASSICAL, min_samples=50).judge(table(1, 50, shift=9), BASELINE).outcome is Outcome.DRIFT
+
+
+def test_only_features_with_enough_samples_are_compared() -> None:
+    rows: list[Row] = [{"length": 0.0, "confidence": 0.1} if n < 40 else {"length": 0.0} for n in range(100)]
+    found = Judge(CLASSICAL).judge(Table.from_rows(rows), BASELINE)
+    assert {one.feature for one in found.features} == {"length", "has_PER"}
+
+
+def test_a_flag_that_never_came_has_moved() -> None:
+    without = Table.from_rows([{"length": float(n)} for n in np.random.default_rng(1).normal(size=200)])
+    found = Judge(CLASSICAL).judge(without, BASELINE)
+    assert [one.feature for one in found.features if one.drifted] == ["has_PER"]
+
+
+def test_features_of_another_make_are_not_compared() -> None:
+    other = Table.from_rows([{"length": "long", "embedding": np.zeros(3, np.float32)}] * 100)
+    mine = Table.from_rows([{"length": 1.0, "embedding": np.zeros(4, np.float32)}] * 100)
+    assert Judge(CLASSICAL).judge(other, mine).outcome is Outcome.NO_VERDICT
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Says the same p-value whatever it compares."""
+
+    p_value: float
+    name: str = "fixed"
+    kind: Kind = Kind.NUMBER
+
+    def compare(self, reference: Column, window: Column) -> Comparison:
+        return Comparison(1.0, self.p_value, 0.5)
+
+
+@pytest.mark.parametrize("correction", Correction)
+def test_the_number_of_comparisons_counts(correction: Correction) -> None:
+    """Of ten features one with p = 0.005 is what chance gives."""
+    detectors = [Fixed(0.005), *(Fixed(0.9) for _ in range(9))]
+    one = Table.from_rows([{"length": 0.0}] * 100)
+    found = Judge(detectors, alpha=0.01, correction=correction).judge(one, one)
+    assert found.outcome is Outcome.STEADY
+    assert min(feature.corrected_p_value for feature in found.features) == pytest.approx(0.05)
+
+
+def test_an_alarm_needs_several_windows(source: Callable[..., Source]) -> None:
+    alarms = Alarms(needed=2, of=3)
+    said = []
+    for outcome in "dsdssdnd":
+        verdict = {"d": Outcome.DRIFT, "s": Outcome.STEADY, "n": Outcome.NO_VERDICT}[outcome]
+        said.append(alarms.is_up(source(), "reference", verdict))
+        alarms.add(source(), "reference", verdict)
+    assert said == [False, False, True, False, False, False, False, True]
+    assert not alarms.is_up(source(), "another", Outcome.DRIFT), "each baseline has an alarm of its own"
+    assert not alarms.is_up(source(2), "reference", Outcome.DRIFT)
+    assert alarms.is_up(source(), "reference", Outcome.NO_VERDICT), "it stays up until there is a verdict"
+
+
+def test_windows_called_drifted_by_chance() -> None:
+    """Of 400 windows of the same distribution no more than alpha says, by its binomial bound."""
+    judge = Judge(CLASSICAL, alpha=0.05, min_effect=0.0)
+    drifted = sum(
+        judge.judge(table(100 + seed, 200), table(1000 + seed, 1000)).outcome is Outcome.DRIFT
+        for seed in range(400)
+    )
+    assert drifted <= 20 + 4 * np.sqrt(400 * 0.05 * 0.95)
