@@ -110,7 +110,7 @@ def test_a_revision_that_is_no_longer_called_is_not_compared_with(source: Callab
     assert peers.predecessor(window(source(2), 110, 120)) is not None
     assert peers.predecessor(window(source(2), 111, 120)) is None
     peers.close(window(source(2), 200, 210))
-    assert peers.predecessor(window(source(3), 20, 220)) is None, "windows of long ago are let go"
+    assert peers.predecessor(window(source(2), 20, 120)) is None, "windows of long ago are let go"
 
 
 def test_revisions_of_other_names_are_in_the_order_in_which_they_were_seen() -> None:

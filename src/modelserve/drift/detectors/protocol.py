@@ -24,6 +24,10 @@ class Comparison:
     effect: float
 
 
+NOTHING = Comparison(statistic=0.0, p_value=1.0, effect=0.0)
+"""Samples that do not tell."""
+
+
 class Detector(Protocol):
     """Compares two samples of a feature of one kind."""
 
