@@ -26,7 +26,8 @@ REMEMBERED = 100_000
 """Calls by which repetitions are known, in the store as well."""
 
 _FLUSH_SAMPLES = 500
-_MOST_UNWRITTEN = 20_000
+MOST_UNWRITTEN = 20_000
+"""Samples that are kept in memory while the store cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Monitor:
         """
         outcomes = self._joiner.outcomes + self._outcomes
         outcomes["paired"] -= self._outcomes.total()
-        return outcomes
+        return +outcomes  # without those that are none
 
     @property
     def waiting(self) -> int:
@@ -128,7 +129,7 @@ class Monitor:
             logger.debug("a call of %s is not used: %s", pair.component.service, error)
             self._outcomes["unreadable"] += 2
             return
-        if self._fresh >= _MOST_UNWRITTEN:
+        if self._fresh >= MOST_UNWRITTEN:
             self._outcomes["unstored"] += 2
             return
         source = Source(pair.component, call.revision or UNKNOWN, call.model_digest or UNKNOWN)
