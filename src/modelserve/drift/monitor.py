@@ -108,7 +108,8 @@ class Monitor:
         pair = self._joiner.offer(message, now=self._clock())
         if pair is not None:
             self._count(pair)
-        if self._fresh >= _FLUSH_SAMPLES or self._windows.has_full:
+        # While the store cannot be written each try takes its time-out: they are left to ``idle``.
+        if not self._unwritten and (self._fresh >= _FLUSH_SAMPLES or self._windows.has_full):
             self._flush()
 
     def idle(self) -> None:
@@ -154,8 +155,8 @@ class Monitor:
         for window in self._windows.full(now=self._flushed):
             assessed = self._assessor.assess(window)
             try:
-                self._store.close_window(window, assessed, keep_calls=REMEMBERED)
                 self._store.forget(before=window.closed - self._options.keep_seconds)
+                self._store.close_window(window, assessed, keep_calls=REMEMBERED)
             except StoreError as error:
                 logger.error("%s; the window of %s is judged again", error, window.source.revision)
                 return
