@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import modelserve
-from modelserve.cli import bench, drift, export, predict, serve
+from modelserve.cli import bench, drift, export, predict, serve, shadow
 
-COMMANDS = (serve, predict, drift, export, bench)
+COMMANDS = (serve, predict, drift, shadow, export, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
