@@ -144,7 +144,7 @@ def _table(summary: Summary) -> str:
     if share.count:
         lines.append(
             f"differ       {share.estimate:.2%} of the answers ({share.lower:.2%} to {share.upper:.2%}, "
-            f"at every look), {summary.disagreeing_items} of {summary.items} texts or images"
+            f"at any time), {summary.disagreeing_items} of {summary.items} texts or images"
         )
     if summary.f1 is not None:
         lines.append(f"entities F1  {_bounds(summary.f1, '.4f')}")

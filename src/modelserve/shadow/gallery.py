@@ -17,11 +17,11 @@ _MOST_FINDINGS = 50  # of an answer
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an answer says: an entity with its place, or a label. ``shared``: the other answer says it too."""
+    """An entity with its place, or a label. ``differs``: that is where the other answer says something else."""
 
     name: str
     score: float
-    shared: bool
+    differs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +67,24 @@ def example_of(request: LoggedMessage, number: int, severity: float, logged: Cal
         old, new = _entities(logged, replayed, number), _entities(replayed, logged, number)
     elif isinstance(logged, ImageCall) and isinstance(replayed, ImageCall):
         small = thumbnail(logged.images[number])
-        old, new = _labels(logged, replayed, number), _labels(replayed, logged, number)
+        old, new = _labels(logged, number), _labels(replayed, number)
     return Example(request.id, request.time, number, severity, text, small, old, new)
 
 
 def _entities(call: TextCall, other: TextCall, number: int) -> Sequence[Finding]:
     shared = {place(entity) for entity in other.entities[number]}
     return [
-        Finding(f"{e.type} {e.text} [{e.start}, {e.end})", float(e.score), place(e) in shared)
+        Finding(f"{e.type} {e.text} [{e.start}, {e.end})", float(e.score), place(e) not in shared)
         for e in call.entities[number][:_MOST_FINDINGS]
     ]
 
 
-def _labels(call: ImageCall, other: ImageCall, number: int) -> Sequence[Finding]:
+def _labels(call: ImageCall, number: int) -> Sequence[Finding]:
     """The best label only is compared, and the next ones tell how near they were."""
-    best, mine = other.classes[number].labels[:1], call.classes[number]
+    mine = call.classes[number]
     return [
-        Finding(label, float(score), [label] == list(best))
-        for label, score in zip(mine.labels[:3], mine.scores[:3], strict=True)
+        Finding(label, float(score), rank == 0)
+        for rank, (label, score) in enumerate(zip(mine.labels[:3], mine.scores[:3], strict=True))
     ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
 from modelserve.shadow.bounds import Bounds
 from modelserve.shadow.latencies import Latencies
@@ -62,8 +62,9 @@ def draw_latencies(logged: Latencies, replayed: Latencies) -> str:
     for share in (0.5, 0.9, 0.99):
         axes.axhline(share, color=_GRID, linewidth=1, zorder=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_seconds(value)))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 0.9, 0.99], ["0", "50%", "90%", "99%"])
     axes.set_xlabel("time from the request to its answer")

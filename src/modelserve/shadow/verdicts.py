@@ -53,7 +53,7 @@ def decide(disagreement: Bounds, failures: Bounds, criteria: Criteria) -> Verdic
     if disagreement.lower > criteria.tolerance:
         return Verdict(
             Outcome.DISAGREES,
-            f"at least {disagreement.lower:.2%} of the answers differ, and {criteria.tolerance:.2%} may",
+            f"at least {disagreement.lower:.2%} of the answers differ; {criteria.tolerance:.2%} is tolerated",
         )
     if not disagreement.count:
         return Verdict(Outcome.NO_VERDICT, "no call was compared")
@@ -71,6 +71,5 @@ def decide(disagreement: Bounds, failures: Bounds, criteria: Criteria) -> Verdic
         )
     return Verdict(
         Outcome.AGREES,
-        f"at most {disagreement.upper:.2%} of the answers differ, and less than "
-        f"{criteria.limit:.2%} is asked",
+        f"at most {disagreement.upper:.2%} of the answers differ; less than {criteria.limit:.2%} is asked",
     )
