@@ -8,7 +8,6 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from modelserve.shadow.bounds import Bounds
@@ -78,7 +77,6 @@ def run(options: argparse.Namespace) -> int:
     from modelserve.events.logfile import read_log
     from modelserve.shadow.feeding import Choice, LoggedCalls
     from modelserve.shadow.metrics import ShadowMetrics
-    from modelserve.shadow.report import render
     from modelserve.shadow.results import Results
     from modelserve.shadow.summary import summarise
     from modelserve.shadow.verdicts import Criteria
@@ -99,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
     summary = summarise(results, calls, target=options.to, written=datetime.now(timezone.utc))
     try:
         if options.html is not None:
+            from modelserve.shadow.report import render  # matplotlib takes a while
+
             options.html.write_text(render(summary, results), "utf-8")
         if options.metrics is not None:
             write_to_textfile(str(options.metrics), registry)
@@ -166,9 +166,15 @@ def _bounds(bounds: Bounds, form: str) -> str:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise argparse.ArgumentTypeError(f"{text!r} is no URL as http://host:port, without a user's name")
+    import httpx
+
+    sentence = f"{text!r} is no URL as http://host:port, without a user's name"
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise argparse.ArgumentTypeError(sentence) from error
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise argparse.ArgumentTypeError(sentence)
     return text
 
 

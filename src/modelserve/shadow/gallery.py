@@ -17,7 +17,7 @@ _MOST_FINDINGS = 50  # of an answer
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An entity with its place, or a label. ``differs``: that is where the other answer says something else."""
+    """An entity with its place, or a label; ``differs`` where the other answer says something else."""
 
     name: str
     score: float

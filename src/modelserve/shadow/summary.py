@@ -147,8 +147,8 @@ def _notes(results: Results) -> Sequence[str]:
     known = {source for source in results.logged_sources if source.model_digest != UNKNOWN}
     for source in sorted(known & set(results.replayed_sources)):
         notes.append(
-            f"Revision {source.revision}, with the same weights, gave logged answers and new ones: unless it is "
-            "meant to be compared with itself, choose the revision whose logged answers are compared."
+            f"Revision {source.revision}, with the same weights, gave logged answers and new ones: unless it "
+            "is meant to be compared with itself, choose the revision whose logged answers are compared."
         )
     if len(results.replayed_sources) > 1:
         notes.append("The new answers are of more than one model or revision: the figures mix them.")
