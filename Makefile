@@ -37,8 +37,8 @@ format: $(TEST_ENV)/.ready ## format the code and mend what the linter can
 
 # An environment is whole when its stamp is newer than its lock. pip alone makes it: it is what every
 # Python has, and it reads the user's own configuration of package indexes.
-$(RUN_ENV)/.ready: requirements/cpu.txt pyproject.toml
-	@scripts/make_env.sh "$(PYTHON)" $(RUN_ENV) requirements/cpu.txt
+$(RUN_ENV)/.ready: requirements/local.txt pyproject.toml
+	@scripts/make_env.sh "$(PYTHON)" $(RUN_ENV) requirements/local.txt
 
 $(TEST_ENV)/.ready: requirements/test.txt pyproject.toml
 	@scripts/make_env.sh "$(PYTHON)" $(TEST_ENV) requirements/test.txt
@@ -48,6 +48,7 @@ LOCK = uv pip compile pyproject.toml --universal --python-version 3.10 --generat
 
 lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes newer versions
 	$(LOCK) --extra cpu --extra build -o requirements/cpu.txt
+	$(LOCK) --extra cpu --extra monitor --extra build -o requirements/local.txt
 	$(LOCK) --extra gpu --extra build -o requirements/gpu.txt
 	$(LOCK) --extra transformer --extra build -o requirements/transformer.txt
 	$(LOCK) --extra explainer --extra build -o requirements/explainer.txt
