@@ -195,7 +195,7 @@ def parse_settings(settings: type[SettingsT], argv: Sequence[str], *, program: s
         source: CliSettingsSource[object] = CliSettingsSource(
             settings, cli_parse_args=list(argv), cli_prog_name=program
         )
-        return settings(_cli_settings_source=source)  # type: ignore[call-arg]
+        return settings(_cli_settings_source=source)
     except ValidationError as error:
         lines = [f"--{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise SystemExit(_usage(program, lines)) from error

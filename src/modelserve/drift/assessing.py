@@ -36,12 +36,13 @@ class Assessor:
 
     def assess(self, window: Window) -> list[tuple[Verdict, Sequence[bytes]]]:
         """The verdicts on a window, each with the inputs that lie farthest from its baseline."""
+        found: list[tuple[Verdict, Sequence[bytes]]] = []
         reference = self._references.find(window.source)
         if reference is None:
             judgement = Judgement(Outcome.NO_VERDICT, reason=self._references.why_none(window.source))
-            found = [(self._verdict(window, REFERENCE, "", judgement), ())]
+            found.append((self._verdict(window, REFERENCE, "", judgement), ()))
         else:
-            found = [self._compare(window, REFERENCE, reference.version, reference.table)]
+            found.append(self._compare(window, REFERENCE, reference.version, reference.table))
         before = self._peers.predecessor(window)
         if before is not None:
             found.append(self._compare(window, before.source.revision, "", before.table))

@@ -24,10 +24,10 @@ def farthest(window: Table, baseline: Table, names: Iterable[str], most: int) ->
     """
     score = np.zeros(window.size)
     for name in names:
-        kind = window.kinds.get(name)
-        known = baseline.known(name, kind) if kind else ()
-        if kind is not None and len(known):
-            score += _surprise(window.columns[name], known, kind)
+        if name in window.kinds:
+            known = baseline.known(name, window.kinds[name])
+            if len(known):
+                score += _surprise(window.columns[name], known, window.kinds[name])
     ranked = np.argsort(-score, kind="stable")[:most]
     return [int(place) for place in ranked if score[place] > 0]
 

@@ -72,7 +72,7 @@ class Judge:
     def _comparisons(
         self, window: Table, baseline: Table
     ) -> list[tuple[str, Detector, tuple[int, int], Comparison]]:
-        found = []
+        found: list[tuple[str, Detector, tuple[int, int], Comparison]] = []
         for name, kind in {**baseline.kinds, **window.kinds}.items():
             # Of another make of features than the baseline's: nothing to compare.
             if baseline.kinds.get(name, kind) is not kind:
@@ -102,10 +102,11 @@ class Alarms:
 
     def is_up(self, source: Source, baseline: str, outcome: Outcome) -> bool:
         """Whether the alarm would be up after this verdict of a source against a baseline."""
-        last = self._last.get((source, baseline), ())
+        last: Sequence[bool] = self._last.get((source, baseline), ())
         if outcome is Outcome.NO_VERDICT:
             return sum(last) >= self._needed
-        return sum([*last, outcome is Outcome.DRIFT][-self._of :]) >= self._needed
+        followed = [*last, outcome is Outcome.DRIFT]
+        return sum(followed[-self._of :]) >= self._needed
 
     def add(self, source: Source, baseline: str, outcome: Outcome) -> None:
         """This verdict was said."""

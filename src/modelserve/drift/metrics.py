@@ -69,8 +69,8 @@ class DriftMetrics:
             self._statistic.labels(*labels).set(found.statistic)
             self._p_value.labels(*labels).set(found.corrected_p_value)
             self._effect.labels(*labels).set(found.effect)
-        for labels in told - now:
-            self._remove(labels)
+        for gone in told - now:
+            self._remove(gone)
         self._known[whose] = (verdict.closed, now)
 
     def _forget_before(self, time: float, service: tuple[str, str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from modelserve.drift.assessing import Assessor
@@ -79,7 +79,7 @@ class Monitor:
         self._joiner = Joiner(wait_seconds=options.join_seconds, remembered=REMEMBERED)
         self._windows = Windows(size=options.window_samples, seconds=options.window_seconds)
         self._extractors: dict[str, Extractor] = {}
-        self._unwritten: list[tuple[Window, list[str]]] = []
+        self._unwritten: list[tuple[Window, Sequence[str]]] = []
         self._outcomes: Counter[str] = Counter()
         self._fresh, self._flushed = 0, clock()
         for component, call in store.recent_calls(REMEMBERED):

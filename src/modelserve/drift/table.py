@@ -120,11 +120,14 @@ class Table:
         if column is None:
             return np.zeros(self.size if kind is Kind.FLAG else 0, np.bool_)
         if kind is Kind.NUMBER:
-            return column[~np.isnan(column)]
+            numbers: Column = column[~np.isnan(column)]
+            return numbers
         if kind is Kind.CATEGORY:
-            return column[column != ""]
+            names: Column = column[column != ""]
+            return names
         if kind is Kind.VECTOR:
-            return column[~np.isnan(column).any(axis=1)]
+            vectors: Column = column[~np.isnan(column).any(axis=1)]
+            return vectors
         return column
 
     def to_bytes(self) -> bytes:

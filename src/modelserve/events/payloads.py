@@ -109,7 +109,8 @@ def _read_v1(pair: Pair) -> Call:
 
 def _read_v2(inputs: dict[str, Tensor], response: InferenceResponse, seconds: float) -> Call:
     told = [response.parameters.get(name) for name in ("revision", "model_digest")]
-    about = (response.model_name, *(None if value is None else str(value) for value in told), seconds)
+    revision, digest = (None if value is None else str(value) for value in told)
+    about = (response.model_name, revision, digest, seconds)
     if "text" in inputs:
         texts = [item.decode() for item in _items(inputs["text"])]
         entities = response.output("entities")

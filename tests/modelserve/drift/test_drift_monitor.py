@@ -113,7 +113,7 @@ class Bench:
         digest: str = DIGEST,
     ) -> list[LoggedMessage]:
         """Calls, a hundred a second, and what was sent of them."""
-        sent = []
+        sent: list[LoggedMessage] = []
         for _ in range(number):
             self.now += 0.01
             text, found = sentence(self.random, forms)

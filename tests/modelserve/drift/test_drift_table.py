@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from modelserve.drift.table import Kind, Row, Table, TableError
 
 names = st.text(min_size=1, max_size=8)
-values = {
+values: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.NUMBER: st.floats(allow_nan=False, width=32),
     Kind.FLAG: st.booleans(),
     # NumPy's strings end at their last character that is not NUL.

@@ -35,7 +35,7 @@ def test_what_is_told_of_a_text(extractor: Extractor) -> None:
     assert row["confidence"] == pytest.approx(0.8)
     assert row["has_PER"] is True
     assert row["unknown_share"] == 0.0
-    assert 8 <= float(row["length"]) <= 12  # type: ignore[arg-type]
+    assert 8 <= float(row["length"]) <= 12
     assert shown == MERKEL.encode()
 
 
@@ -54,12 +54,12 @@ def test_the_empty_text(extractor: Extractor) -> None:
 def test_characters_that_the_model_does_not_know(extractor: Extractor) -> None:
     rows, _ = extractor.examine(call("a known text", "𓀀 𓀁 𓀂 text"))
     assert rows[0]["unknown_share"] == 0.0
-    assert float(rows[1]["unknown_share"]) >= 0.5  # type: ignore[arg-type]
+    assert float(rows[1]["unknown_share"]) >= 0.5
 
 
 def test_a_longer_text_is_longer_up_to_a_book(extractor: Extractor) -> None:
     rows, shown = extractor.examine(call("word " * 10, "word " * 20, "word " * 2000, "word " * 200_000))
-    lengths = [float(row["length"]) for row in rows]  # type: ignore[arg-type]
+    lengths = [float(row["length"]) for row in rows]
     assert lengths == [10, 20, 2000, 2000]
     assert len(shown[-1] or b"") == 200
 

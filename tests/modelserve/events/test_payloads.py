@@ -137,7 +137,7 @@ def test_pixels(binary: bool) -> None:
     call = read_images(
         triton_request("pixels", pixels, "FP32", binary=binary), answer(*classes(), binary=True)
     )
-    np.testing.assert_array_equal(call.images[0], pixels[0])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(call.images[0], pixels[0])
     assert call.classes[0].probability is None
 
 

@@ -157,7 +157,9 @@ def test_images_in_the_binary_extension(changed: Any, server: Any, log: Log, cat
 
 
 def test_v1_needs_the_models_name(server: Any, log: Log) -> None:
-    bodies = [(orjson.dumps({"instances": [text]}), {}) for text in texts(60, with_people=0.5)]
+    bodies: list[tuple[bytes, dict[str, str]]] = [
+        (orjson.dumps({"instances": [text]}), {}) for text in texts(60, with_people=0.5)
+    ]
     file = log(bodies, "/v1/models/bert-ner:predict", "bert-ner")
     unnamed = shadow(file, server.url, "--json")
     assert unnamed.returncode == 3

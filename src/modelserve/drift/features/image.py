@@ -138,7 +138,7 @@ def _seen(image: Image.Image) -> dict[str, Value]:
 
 def _thumbnail(image: Image.Image) -> npt.NDArray[np.float32]:
     small = image.resize((_GRID, _GRID), Image.Resampling.BOX)
-    colours: npt.NDArray[np.float32] = np.asarray(small, np.float32).reshape(-1) / 255
+    colours: npt.NDArray[np.float32] = np.asarray(small, np.float32).reshape(-1) / np.float32(255)
     return colours
 
 

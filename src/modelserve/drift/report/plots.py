@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from modelserve.drift.table import Column, Kind
@@ -34,7 +34,7 @@ _STYLE = {
 def p_values(verdicts: Sequence[Verdict], *, alpha: float) -> str:
     """The smallest corrected p-value of each window over time, windows that drifted in colour."""
     said = [one for one in verdicts if one.outcome is not Outcome.NO_VERDICT]
-    times = [datetime.fromtimestamp(one.closed, timezone.utc) for one in said]
+    times = date2num([datetime.fromtimestamp(one.closed, timezone.utc) for one in said])
     least = [max(_LEAST_P, min(found.corrected_p_value for found in one.features)) for one in said]
     colours = [ALARM if one.outcome is Outcome.DRIFT else WINDOW for one in said]
     with rc_context(_STYLE):
