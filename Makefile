@@ -49,6 +49,7 @@ LOCK = uv pip compile pyproject.toml --universal --python-version 3.10 --generat
 lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes newer versions
 	$(LOCK) --extra cpu --extra build -o requirements/cpu.txt
 	$(LOCK) --extra cpu --extra monitor --extra build -o requirements/local.txt
+	$(LOCK) --extra monitor --extra build -o requirements/monitor.txt
 	$(LOCK) --extra gpu --extra build -o requirements/gpu.txt
 	$(LOCK) --extra transformer --extra build -o requirements/transformer.txt
 	$(LOCK) --extra explainer --extra build -o requirements/explainer.txt

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
-#                                           token-attribution image-attribution)
+#                                           token-attribution image-attribution drift-detector)
 # MODEL_BASE is the base of the models' own images, any with a shell, where it is not the Dockerfile's.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
@@ -17,7 +17,7 @@ build() { "${IMAGE_BUILDER:-docker_build}" . "$@"; }
 
 units=("$@")
 [ ${#units[@]} -gt 0 ] ||
-  units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution)
+  units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution drift-detector)
 for unit in "${units[@]}"; do
   file=$(echo */"${unit//-/_}"/Dockerfile)
   [ -f "$file" ] || { echo "$unit is no unit with a Dockerfile" >&2; exit 2; }

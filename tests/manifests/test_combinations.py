@@ -24,6 +24,7 @@ EXCLUSIVE = [
     {*GPUS, "gpu-dra"},
     {"hpa", "keda", "canary"},
     {"istio-weighted", "istio-mirrored"},
+    {"request-logging", "request-logging-direct"},
     *({"numa-aligned", gpu} for gpu in (*GPUS, "gpu-dra")),
 ]
 

@@ -22,7 +22,8 @@ DEPLOYED = sorted(
     for pattern in ("overlays/*", "scenarios/*", "knative/local")
     for p in SHELF.glob(f"{pattern}/kustomization.yaml")
 )
-TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS)]
+DETECTOR = [f"../observability/drift_detector/manifests/{name}" for name in ("deployment", "knative")]
+TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR]
 # The cluster's own. Of these kustomize knows Namespace only: it gives the others a namespace, which the
 # API server drops.
 CLUSTER_SCOPED = {

@@ -51,6 +51,7 @@ def _add_reference(verbs: Any) -> None:
     parser.add_argument("--since", type=_time, help="with --log: made then or later, as 2026-11-25T17:00Z")
     parser.add_argument("--until", type=_time, help="with --log: made before then")
     parser.add_argument("--url", default="http://localhost:8080", help="the server to ask (%(default)s)")
+    parser.add_argument("--host_header", help="instead of the URL's host, as an ingress wants it")
     parser.add_argument("--timeout_seconds", type=float, default=60.0, help="of a call (%(default)s)")
     parser.add_argument(
         "--text_file", nargs="+", type=Path, default=[], help="files with a text on each line"
@@ -97,7 +98,11 @@ def run_reference(options: argparse.Namespace) -> int:
         else:
             items = read_items(text_files=options.text_file, images=options.image)
             calls = asked_calls(
-                items, url=options.url, model=options.model, timeout_seconds=options.timeout_seconds
+                items,
+                url=options.url,
+                model=options.model,
+                timeout_seconds=options.timeout_seconds,
+                host_header=options.host_header,
             )
             origin = ", ".join(path.name for path in (*options.text_file, *options.image))
         assets = {} if options.model_dir is None else assets_of(options.model_dir)

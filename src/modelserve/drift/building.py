@@ -79,19 +79,32 @@ def logged_calls(
 
 
 def asked_calls(
-    items: Sequence[str | bytes], *, url: str, model: str, timeout_seconds: float
+    items: Sequence[str | bytes],
+    *,
+    url: str,
+    model: str,
+    timeout_seconds: float,
+    host_header: str | None = None,
 ) -> Iterator[Call]:
     """Ask a server over V2 about texts or images, a few at once.
+
+    Args:
+        items: texts, or encoded images.
+        url: of the server.
+        model: its name there.
+        timeout_seconds: of a call.
+        host_header: instead of the URL's host, as an ingress wants it.
 
     Raises:
         NoReference: the server is not there, or answers otherwise than with a prediction.
     """
     path = f"{url.rstrip('/')}/v2/models/{model}/infer"
-    with httpx.Client(timeout=timeout_seconds) as client:
+    headers = {"content-type": "application/json", **({"host": host_header} if host_header else {})}
+    with httpx.Client(timeout=timeout_seconds, headers=headers) as client:
         for first in range(0, len(items), _AT_ONCE):
             body = orjson.dumps({"inputs": [_tensor(items[first : first + _AT_ONCE])]})
             try:
-                answer = client.post(path, content=body, headers={"content-type": "application/json"})
+                answer = client.post(path, content=body)
                 answer.raise_for_status()
             except httpx.HTTPStatusError as error:
                 said = error.response.text[:200]
