@@ -15,7 +15,7 @@ PLENTY = settings(
     deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-values = st.binary(max_size=30).map(lambda raw: re.sub(rb"[\r\n\0]", b"", raw))
+values = st.binary(max_size=30).map(lambda raw: re.sub(rb"[\r\n\0\x0b\x0c]", b"", raw).strip())
 kinds = st.sampled_from([None, BATCH, STRUCTURED, "application/json"])
 documents = st.sampled_from(
     [
