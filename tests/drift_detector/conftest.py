@@ -35,7 +35,7 @@ ORDINARY = [
 CHANGED = ["Gestern Abend ist {0} mit dem Zug von {1} nach Hause gefahren, weil es schneite."]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def logged() -> Callable[..., list[Event]]:
     """Calls as KServe's agent logs them: the events of ordinary ones, or of changed ones."""
     chance = random.Random(3)
@@ -59,7 +59,7 @@ def logged() -> Callable[..., list[Event]]:
                 "parameters": {"revision": "names-predictor-00001", "model_digest": digest},
                 "outputs": [{"name": "entities", **tensor, "data": [json.dumps(found)]}],
             }
-            at = datetime.fromtimestamp((began or time.time()) + place / 100, timezone.utc)
+            at = datetime.fromtimestamp(time.time() + place / 100, timezone.utc)
             identifier = uuid.UUID(int=chance.getrandbits(128)).hex
             made += [
                 Event(
@@ -82,12 +82,12 @@ def logged() -> Callable[..., list[Event]]:
     return make
 
 
-@pytest.fixture
-def log_file(tmp_path: Path) -> Callable[[list[Event]], Path]:
+@pytest.fixture(scope="session")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Event]], Path]:
     """Writes events as a log."""
 
     def write(events: list[Event]) -> Path:
-        path = tmp_path / f"{uuid.uuid4().hex}.jsonl"
+        path = tmp_path_factory.mktemp("log") / "events.jsonl"
         with path.open("wb") as stream:
             write_log(stream, events)
         return path
@@ -95,7 +95,7 @@ def log_file(tmp_path: Path) -> Callable[[list[Event]], Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def modelserve() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command, in a process."""
 
@@ -106,15 +106,15 @@ def modelserve() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference(
     logged: Callable[..., list[Event]],
     log_file: Callable[[list[Event]], Path],
     modelserve: Callable[..., subprocess.CompletedProcess[str]],
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A reference out of a log of ordinary calls."""
-    path = tmp_path / "reference.zip"
+    path = tmp_path_factory.mktemp("reference") / "reference.zip"
     made = modelserve(
         "drift", "reference", "--model", "names", "--log", log_file(logged(600)), "--output", path
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -140,9 +142,6 @@ def test_inputs_are_not_kept_where_they_must_not_be(
     ],
 )
 def test_what_cannot_be_started_says_why(flags: list[str], said: str, status: int) -> None:
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "drift_detector", "--http_port=0", "--store=sqlite://", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, said in done.stderr) == (status, True), done.stderr

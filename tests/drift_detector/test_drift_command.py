@@ -85,7 +85,7 @@ def test_events_that_are_of_no_use_are_counted(
 def test_bad_usage(log_file: LogFile, modelserve: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{}\n")
     for arguments, said in (
-        (["check"], "file"),
+        (["check"], "FILE"),
         (["check", tmp_path / "none"], "No such file"),
         (["check", tmp_path / "bad.jsonl"], "line 1"),
         (["check", log_file([]), "--reference", tmp_path / "none"], "cannot be read"),
