@@ -30,7 +30,7 @@ class Failure:
     """A call without an answer.
 
     ``reason`` is the HTTP status, or ``timeout``, ``unreachable`` (nothing was sent), ``lost`` (the
-    connection broke, or what came is no HTTP) or ``oversized``.
+    connection broke, or what came is no HTTP or cannot be unpacked) or ``oversized``.
     """
 
     reason: str
@@ -95,9 +95,9 @@ class Replayer:
             body = await asyncio.wait_for(self._post(path, request.body, headers), self._timeout_seconds)
         except asyncio.TimeoutError:
             return Failure("timeout")
-        except (httpx.ConnectError, httpx.UnsupportedProtocol):
+        except httpx.ConnectError:
             return Failure("unreachable")
-        except httpx.TransportError:
+        except httpx.RequestError:
             return Failure("lost")
         if isinstance(body, Failure):
             return body

@@ -110,7 +110,13 @@ async def test_nobody_listens(calls: Any, replayer: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b"no HTTP\r\n\r\n"]
+    "begin",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"no HTTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    ],
 )
 async def test_a_server_that_breaks_off(begin: bytes, start_target: Any, calls: Any, replayer: Open) -> None:
     async def reply(_: Any, writer: asyncio.StreamWriter) -> None:
