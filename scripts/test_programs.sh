@@ -4,6 +4,7 @@ set -euo pipefail
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 
 # The manifests are built with what users have: kubectl's kustomize, 5.7 or newer, or one of our own.
 if ! { kubectl version --client 2>/dev/null || .tools/bin/kustomize version 2>/dev/null; } |
