@@ -86,7 +86,8 @@ def _vectors(axes: Axes, baseline: Column, window: Column) -> None:
 
 def _categories(axes: Axes, baseline: Column, window: Column) -> None:
     names, counts = np.unique(np.concatenate([baseline, window]), return_counts=True)
-    names = names[np.argsort(-counts, kind="stable")][:_MOST_CATEGORIES]
+    if names.dtype != np.bool_:
+        names = names[np.argsort(-counts, kind="stable")][:_MOST_CATEGORIES]
     places = np.arange(len(names))
     for shift, (values, colour, label) in enumerate(
         ((baseline, BASELINE, "baseline"), (window, WINDOW, "window"))
