@@ -9,8 +9,10 @@ import orjson
 
 from modelserve.drift.baselines import References
 from modelserve.drift.references import NoReference, Reference
-from modelserve.drift.report.collecting import Chapter, collect, report_json
+from modelserve.drift.report.collecting import Chapter, collect
 from modelserve.drift.report.page import write_page
+from modelserve.drift.rows import StoredVerdict
+from modelserve.drift.saying import verdict_json
 from modelserve.drift.store import Store, StoreError
 from modelserve.events.sink import Answer
 
@@ -39,7 +41,7 @@ class Pages:
 
     def verdicts(self, _: bytes) -> Answer:
         """The verdicts of the last week, as their events have them, the oldest first."""
-        return Answer(200, orjson.dumps(report_json(self._chapters())))
+        return Answer(200, orjson.dumps([verdict_json(one.verdict) for one in self._stored()]))
 
     def add_reference(self, body: bytes) -> Answer:
         """Take a reference: it is the model's baseline from the next window on."""
@@ -55,9 +57,12 @@ class Pages:
         about = {"version": reference.version, "model": reference.model, "samples": reference.table.size}
         return Answer(201, orjson.dumps(about))
 
+    def _stored(self) -> list[StoredVerdict]:
+        return self._store.verdicts(since=time.time() - _SECONDS, last=_MOST_VERDICTS)
+
     def _chapters(self) -> list[Chapter]:
         return collect(
-            self._store.verdicts(since=time.time() - _SECONDS, last=_MOST_VERDICTS),
+            self._stored(),
             windows={window.source: window.table for window in self._store.last_windows()},
             references={one.version: one.table for one in self._store.latest_references()},
         )
