@@ -201,13 +201,20 @@ def deploy(
         kustomization["patches"].append(
             {"patch": json.dumps([logger]), "target": {"kind": "InferenceService"}}
         )
-        small = {
-            "op": "replace",
-            "path": "/spec/predictor/containers/0/resources/requests",
-            "value": {"cpu": "50m", "memory": "256Mi"},
-        }
+        # REST, which alone is logged; the overlay's image classifier is for gRPC.
+        container = "/spec/predictor/containers/0"
+        probe = {"httpGet": {"path": "/v2/health/ready", "port": 8080}}
+        operations = [
+            {
+                "op": "replace",
+                "path": f"{container}/ports",
+                "value": [{"name": "http1", "containerPort": 8080}],
+            },
+            {"op": "replace", "path": f"{container}/readinessProbe", "value": probe},
+            {"op": "remove", "path": f"{container}/livenessProbe"},
+        ]
         kustomization["patches"].append(
-            {"patch": yaml.safe_dump([small]), "target": {"kind": "InferenceService", "name": model}}
+            {"patch": yaml.safe_dump(operations), "target": {"kind": "InferenceService", "name": model}}
         )
         namespace.apply(kustomization)
         found = namespace.wait_ready("inferenceservice", model)

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from modelserve.events import LoggedMessage
-from modelserve.events.sink import Sink, SinkLimits, SinkMetrics
+from modelserve.events.sink import Pages, Sink, SinkLimits, SinkMetrics
 
 AGENT = {
     "ce-component": "predictor",
@@ -67,11 +67,11 @@ class Recorder:
 class RunningSink:
     """A sink that takes events, its server in a thread of its own."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, pages: Pages | None = None, **limits: Any) -> None:
         self.registry = CollectorRegistry()
         metrics = SinkMetrics("modelserve_drift", self.registry)
         self.consumer = Recorder(metrics)
-        self.sink = Sink(self.consumer, metrics, SinkLimits(**limits))
+        self.sink = Sink(self.consumer, metrics, SinkLimits(**limits), pages=pages)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
