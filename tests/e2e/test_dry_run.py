@@ -20,6 +20,7 @@ TARGETS = sorted(
     for pattern in ("overlays/*", "components/*", "scenarios/*", "knative/*", "gitops/*")
     for p in SHELF.glob(f"{pattern}/kustomization.yaml")
 )
+DETECTOR = "../observability/drift_detector/manifests"
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,32 @@ def kinds(namespace: Any) -> set[tuple[str, str]]:
 def test_the_api_server_takes_it(
     target: str, namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
 ) -> None:
+    if target.startswith("components/"):
+        _check(namespace, kinds, tmp_path, "base", target)
+    else:
+        _check(namespace, kinds, tmp_path, target)
+
+
+@pytest.mark.parametrize("form", ["deployment", "knative"])
+@pytest.mark.parametrize("components", [(), ("broker",), ("broker", "kafka")], ids="-".join)
+def test_the_api_server_takes_the_drift_detector(
+    form: str, components: tuple[str, ...], namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    namespace.apply({"resources": [f"{DETECTOR}/base"]})  # Knative's webhook looks for the account
+    _check(namespace, kinds, tmp_path, f"{DETECTOR}/{form}", *(f"{DETECTOR}/{name}" for name in components))
+
+
+def _check(
+    namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path, resource: str, *components: str
+) -> None:
+    """Build, and ask the API server."""
     shelf = Path(os.path.relpath(SHELF, tmp_path.resolve()))
-    is_component = target.startswith("components/")
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": namespace.name,
-        "resources": [str(shelf / ("base" if is_component else target))],
-        "components": [str(shelf / target)] if is_component else [],
+        "resources": [str(shelf / resource)],
+        "components": [str(shelf / name) for name in components],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     built = namespace.kubectl("kustomize", str(tmp_path))
