@@ -17,6 +17,7 @@ from modelserve.execution import Timeline
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.grpc import build_server
+from modelserve.server.mirror import Mirror
 from modelserve.server.runner import rest_config
 from modelserve.serving import ServedModel
 from modelserve.task import Call, Codec
@@ -158,13 +159,21 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def _served(
-    model: ServedModel, *, revision: str, tracing: Tracing | None, ports: tuple[int, int], max_body_bytes: int
+    model: ServedModel,
+    *,
+    revision: str,
+    tracing: Tracing | None,
+    ports: tuple[int, int],
+    max_body_bytes: int,
+    mirror: Mirror | None,
 ) -> AsyncIterator[Served]:
     carriers: list[dict[str, str]] = []
     plane = DataPlane([model], revision=revision, tracing=tracing or _Heard(carriers))
     model.revision = revision
     await plane.load(model.name)
-    rest = uvicorn.Server(rest_config(plane, max_body_bytes=max_body_bytes, grace_seconds=1))
+    rest = uvicorn.Server(rest_config(plane, max_body_bytes=max_body_bytes, grace_seconds=1, mirror=mirror))
+    if mirror is not None:
+        mirror.start(plane.metrics.registry, revision=revision)
     grpc_server = build_server(plane, max_body_bytes=max_body_bytes)
     grpc_port = grpc_server.add_insecure_port(f"127.0.0.1:{ports[1]}")
     await grpc_server.start()
@@ -173,6 +182,8 @@ async def _served(
     yield Served(plane, listener.getsockname()[1], grpc_port, carriers)
     rest.should_exit = True
     await asyncio.gather(serving, grpc_server.stop(0))
+    if mirror is not None:
+        await asyncio.to_thread(mirror.close)
     await plane.close()
 
 
@@ -191,9 +202,17 @@ async def serve() -> AsyncIterator[Serve]:
             tracing: Tracing | None = None,
             ports: tuple[int, int] = (0, 0),
             max_body_bytes: int = 8_000_000,
+            mirror: Mirror | None = None,
         ) -> Served:
             return await servers.enter_async_context(
-                _served(model, revision=revision, tracing=tracing, ports=ports, max_body_bytes=max_body_bytes)
+                _served(
+                    model,
+                    revision=revision,
+                    tracing=tracing,
+                    ports=ports,
+                    max_body_bytes=max_body_bytes,
+                    mirror=mirror,
+                )
             )
 
         yield start

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from modelserve.errors import ModelLoadError
 from modelserve.settings import EngineSettings, parse_settings
 
 if TYPE_CHECKING:
+    from modelserve.server.mirror import Mirror
     from modelserve.task_model import FolderModel
 
 UNITS = "modelserve.predictors"
@@ -28,6 +30,27 @@ class ServeSettings(EngineSettings):
         default_factory=list,
         description="A model as NAME=FOLDER; may be given several times. The folder tells its kind.",
     )
+    log_url: str | None = Field(
+        None,
+        description="Send each answered REST call to a sink of CloudEvents, http://HOST:PORT/PATH, as "
+        "KServe's request log does in a cluster.",
+    )
+    log_file: Path | None = Field(None, description="Append the same to a file instead, as lines of JSON.")
+
+    @field_validator("log_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://sink")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError(f"{url} is no sink; http://HOST:PORT/PATH is accepted")
+        return url
+
+    @field_validator("log_file")
+    @classmethod
+    def _is_alone(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is not None and info.data.get("log_url"):
+            raise ValueError("--log_url is given too; one of both is accepted")
+        return path
 
 
 def add_parser(subparsers: Any) -> None:
@@ -62,7 +85,18 @@ def run(options: argparse.Namespace) -> int:
     def announce(http_port: int, _: int) -> None:
         print("\nTry:\n" + "\n".join(_example(n, unit, http_port) for n, unit in names), flush=True)
 
-    return run_server(build, settings, announce)
+    return run_server(build, settings, announce, lambda: _open_mirror(settings))
+
+
+def _open_mirror(settings: ServeSettings) -> Mirror | None:
+    from modelserve.server.mirror import Mirror
+    from modelserve.server.mirror_outputs import FileOutput, HttpOutput
+
+    if settings.log_url:
+        return Mirror(HttpOutput(settings.log_url))
+    if settings.log_file is not None:
+        return Mirror(FileOutput(settings.log_file))
+    return None
 
 
 def _unit_for(folder: Path) -> tuple[str, type[FolderModel]]:

@@ -4,7 +4,7 @@ from modelserve.events.event import Event, EventError, Rejection
 from modelserve.events.incoming import read_events
 from modelserve.events.joining import Joiner, Pair
 from modelserve.events.logged import Component, LoggedMessage, Side, logged_message
-from modelserve.events.outgoing import write_event
+from modelserve.events.outgoing import write_event, write_structured
 
 __all__ = [
     "Component",
@@ -18,4 +18,5 @@ __all__ = [
     "logged_message",
     "read_events",
     "write_event",
+    "write_structured",
 ]

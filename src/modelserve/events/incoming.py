@@ -28,7 +28,7 @@ MAX_VALUES = 1_000_000
 _REQUIRED = ("id", "source", "specversion", "type")
 _KNOWN = frozenset({*_REQUIRED, "time", "datacontenttype", "dataschema", "subject"})
 _NAME = re.compile(r"[a-z0-9]+")  # of an attribute (spec, Naming Conventions)
-_JSON = re.compile(r"(application|text)/([\w.-]+\+)?json *(;.*)?", re.IGNORECASE)
+JSON_TYPE = re.compile(r"(application|text)/([\w.-]+\+)?json *(;.*)?", re.IGNORECASE)
 # RFC 3339, of whose seconds Python keeps six places.
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:([Zz])|([+-]\d\d:\d\d))", re.ASCII
@@ -103,7 +103,7 @@ def _structured(document: Any) -> Event:
         payload = _from_base64(encoded)
     elif data is None:
         payload = b""
-    elif isinstance(data, str) and not _JSON.fullmatch(content_type):
+    elif isinstance(data, str) and not JSON_TYPE.fullmatch(content_type):
         payload = data.encode()
     else:
         payload = orjson.dumps(data)  # a JSON value within the event's own JSON (JSON format, 3.1)

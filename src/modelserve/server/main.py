@@ -14,6 +14,7 @@ from modelserve.logs import configure_logging
 from modelserve.settings import PredictorSettings, RemoteSettings, ServerSettings, parse_settings
 
 if TYPE_CHECKING:
+    from modelserve.server.mirror import Mirror
     from modelserve.serving import ServedModel
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def run_server(
     build: Callable[[], Sequence[ServedModel]],
     settings: ServerSettings,
     announce: Callable[[int, int], None] | None = None,
+    open_mirror: Callable[[], Mirror | None] = lambda: None,
 ) -> int:
     """Serve models until a signal.
 
@@ -97,6 +99,7 @@ def run_server(
         build: makes the models, not loaded yet.
         settings: of the server.
         announce: called with the HTTP and the gRPC port when every model takes calls.
+        open_mirror: makes the mirror of the calls, or None.
 
     Returns:
         The exit status: 0 after a signal, 1 when the server could not start.
@@ -129,7 +132,7 @@ def run_server(
 
     try:
         models = build()
-        uvloop.run(serve(models, settings, on_ready, worker))
+        uvloop.run(serve(models, settings, on_ready, worker, open_mirror()))
     except ModelServeError as error:
         logger.error("%s", error)
         return 1

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -22,6 +23,9 @@ from modelserve.server.rest import build_app
 from modelserve.server.workers import Inherited, StartError, listen
 from modelserve.serving import ServedModel
 from modelserve.settings import EngineSettings, ServerSettings
+
+if TYPE_CHECKING:
+    from modelserve.server.mirror import Mirror
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +47,20 @@ class _RestServer(uvicorn.Server):
         yield
 
 
-def rest_config(plane: DataPlane, *, max_body_bytes: int, grace_seconds: int) -> uvicorn.Config:
+def rest_config(
+    plane: DataPlane, *, max_body_bytes: int, grace_seconds: int, mirror: Mirror | None = None
+) -> uvicorn.Config:
     """The REST server over a data plane, but for its socket.
 
     Args:
         plane: what it serves.
         max_body_bytes: the largest body of a request, unpacked.
         grace_seconds: for calls in progress, when it ends.
+        mirror: of the calls, or None.
     """
+    front = Front(build_app(plane, max_body_bytes=max_body_bytes), plane, max_body_bytes=max_body_bytes)
     return uvicorn.Config(
-        Front(build_app(plane, max_body_bytes=max_body_bytes), plane, max_body_bytes=max_body_bytes),
+        front if mirror is None else mirror.around(front),
         http=gated(gate_of(plane)),
         ws="none",
         log_config=None,
@@ -69,6 +77,7 @@ async def serve(
     settings: ServerSettings,
     on_ready: Callable[[Ports], None],
     worker: Inherited | None = None,
+    mirror: Mirror | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -82,6 +91,7 @@ async def serve(
         settings: ports, limits and times.
         on_ready: called once, when every model takes calls.
         worker: what this process has from its parent, where it is one of several.
+        mirror: of the calls, not started yet, or None.
 
     Raises:
         StartError: a port is taken, a model's folder cannot be served, or the cache's URL is none.
@@ -98,8 +108,15 @@ async def serve(
         listener.close()
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
     rest_server = _RestServer(
-        rest_config(plane, max_body_bytes=settings.max_body_bytes, grace_seconds=settings.grace_seconds)
+        rest_config(
+            plane,
+            max_body_bytes=settings.max_body_bytes,
+            grace_seconds=settings.grace_seconds,
+            mirror=mirror,
+        )
     )
+    if mirror is not None:
+        mirror.start(plane.metrics.registry, revision=settings.revision)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     drain_seconds = settings.drain_seconds
@@ -127,6 +144,8 @@ async def serve(
         plane.draining = True
         rest_server.should_exit = True
         await asyncio.gather(rest, grpc_server.stop(settings.grace_seconds))
+        if mirror is not None:
+            await asyncio.to_thread(mirror.close)
         await plane.close()
 
 
