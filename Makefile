@@ -4,6 +4,7 @@ RUN_ENV := .venv
 TEST_ENV := .venv-test
 HTTP_PORT ?= 8080
 GRPC_PORT ?= 8081
+DRIFT_PORT ?= 8082
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check e2e bench format lock clean
@@ -11,10 +12,8 @@ GRPC_PORT ?= 8081
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: $(RUN_ENV)/.ready ## serve the sample models until Ctrl-C (no torch needed)
-	@echo "Starting: REST on port $(HTTP_PORT), gRPC on port $(GRPC_PORT). Stop with Ctrl-C."
-	@$(RUN_ENV)/bin/modelserve serve --http_port $(HTTP_PORT) --grpc_port $(GRPC_PORT) \
-	  --model bert-ner=samples/bert-ner --model resnet-classifier=samples/resnet-classifier
+run: $(RUN_ENV)/.ready ## serve the sample models, watched for drift, until Ctrl-C (no torch needed)
+	@scripts/run_local.sh $(RUN_ENV)/bin $(HTTP_PORT) $(GRPC_PORT) $(DRIFT_PORT)
 
 test: $(TEST_ENV)/.ready ## run every test that needs no cluster
 	@scripts/test_programs.sh

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from modelserve.drift.settings import DriftSettings
 from modelserve.settings import MEBIBYTE
@@ -22,6 +22,14 @@ class DetectorSettings(DriftSettings):
         description="Where references, windows and verdicts are kept: sqlite:///FILE, or "
         "postgresql+psycopg://USER@HOST/NAME. A URL with a password belongs in the variable.",
     )
+
+    @field_validator("store")
+    @classmethod
+    def _check_store(cls, url: str) -> str:
+        if url.rstrip("/") in ("sqlite:", "sqlite:///:memory:"):
+            raise ValueError("a database in memory is one for each thread; sqlite:///FILE is accepted")
+        return url
+
     references: list[Path] = Field(
         default_factory=list,
         description="Files of `modelserve drift reference`, or folders of them, for the store; may be "

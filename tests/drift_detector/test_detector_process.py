@@ -138,10 +138,12 @@ def test_inputs_are_not_kept_where_they_must_not_be(
         (["--alarm_needed=4"], "at most alarm_of, 3, is accepted", 2),
         (["--detectors=nosuch"], "accepted are kolmogorov_smirnov", 2),
         (["--queue_bytes=5"], "at least twice max_event_bytes", 1),
+        (["--store=sqlite://"], "sqlite:///FILE is accepted", 2),
         (["--nosuch=1"], "nosuch", 2),
     ],
 )
-def test_what_cannot_be_started_says_why(flags: list[str], said: str, status: int) -> None:
-    command = [sys.executable, "-m", "drift_detector", "--http_port=0", "--store=sqlite://", *flags]
+def test_what_cannot_be_started_says_why(flags: list[str], said: str, status: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "drift_detector", "--http_port=0", f"--store=sqlite:///{tmp_path}/db"]
+    command += flags
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, said in done.stderr) == (status, True), done.stderr

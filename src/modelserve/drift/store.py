@@ -231,7 +231,8 @@ _VERDICTS = sa.select(VERDICTS, *_SOURCE).join(WINDOWS, VERDICTS.c.window == WIN
 
 
 def _unusable(error: SQLAlchemyError) -> StoreError:
-    return StoreError(f"the store cannot be used: {error}")
+    said = getattr(error, "orig", None) or error  # without the statement, which helps nobody here
+    return StoreError(f"the store cannot be used: {said}")
 
 
 def _is_of(source: Source) -> sa.ColumnElement[bool]:
