@@ -12,8 +12,8 @@ from pathlib import Path
 
 PEOPLE = [
     *("Angela Merkel", "Barack Obama", "Marie Curie", "Alan Turing", "Ada Lovelace", "Emmy Noether"),
-    *("Nelson Mandela", "Rosa Parks", "Albert Einstein", "Toni Morrison", "Pablo Neruda", "Frida Kahlo"),
-    *("Wangari Maathai", "Rachel Carson"),
+    *("Nelson Mandela", "Rosa Parks", "Albert Einstein", "Toni Morrison", "Pablo Neruda", "Wangari Maathai"),
+    *("Rachel Carson", "Frida Kahlo"),
 ]
 PLACES = [
     *("Berlin", "Paris", "London", "Vienna", "Nairobi", "Boston"),
