@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from modelserve.drift.correction import Correction
 
+from modelserve.drift.correction import Correction
 from modelserve.drift.detectors import Comparison, named_detectors
 from modelserve.drift.judging import Alarms, Judge
 from modelserve.drift.table import Column, Kind, Row, Table
