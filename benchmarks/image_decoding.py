@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from resnet_classifier.images import UPRIGHT, DecodedImage, decode_image, open_image
+from modelserve.images import UPRIGHT, DecodedImage, decode_image, open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, resize_and_crop
 
 Pixels = npt.NDArray[np.uint8]

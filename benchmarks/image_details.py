@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from modelserve.images import decode_image, open_image
 from resnet_classifier.engine import load_engine
-from resnet_classifier.images import decode_image, open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise, resize_and_crop
 
 Pixels = npt.NDArray[np.uint8]

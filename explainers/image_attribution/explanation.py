@@ -17,11 +17,11 @@ from modelserve.explaining.asking import Asking, Contributions
 from modelserve.explaining.explainer import Explainer, ExplainOptions, read_options
 from modelserve.explaining.owen import Masks, Values
 from modelserve.explaining.partition import partition_grid
+from modelserve.images import EncodedImage
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Parameters
 from modelserve.task import Call, Limits
 from resnet_classifier.answers import read_rows
 from resnet_classifier.decoding import read_instances
-from resnet_classifier.images import EncodedImage
 
 
 @dataclass(frozen=True, slots=True)

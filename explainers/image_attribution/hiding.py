@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from resnet_classifier.images import EncodedImage, decode_image
+from modelserve.images import EncodedImage, decode_image
 
 Pixels = npt.NDArray[np.uint8]
 """Upright, [height, width, 3]."""

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pybase64
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
+from modelserve.images import EncodedImage, open_image
 from modelserve.inputs import bytes_items, check_count, check_datatype_of, one_of_type
 from modelserve.protocol.messages import Tensor, TensorSpec
 from modelserve.task import Limits
-from resnet_classifier.images import EncodedImage, open_image
 
 INPUTS = (TensorSpec("image", "BYTES", (-1,)), TensorSpec("pixels", "FP32", (-1, 3, -1, -1)))
 

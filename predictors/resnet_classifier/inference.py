@@ -18,11 +18,11 @@ import modelserve
 from modelserve.batching.planner import BatchPolicy, Unit
 from modelserve.engines import Engine
 from modelserve.errors import InvalidInput, RequestError
+from modelserve.images import EncodedImage
 from modelserve.inputs import check_names, chosen_outputs, integer_parameter
 from modelserve.protocol.messages import InferenceRequest, Tensor, TensorSpec, bytes_array
 from modelserve.task import Call, Limits, Prepared, Task
 from resnet_classifier.decoding import INPUTS, read_images, read_instances, read_pixels
-from resnet_classifier.images import EncodedImage
 from resnet_classifier.labels import load_labels
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 

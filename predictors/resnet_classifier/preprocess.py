@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelserve.errors import ModelLoadError
-from resnet_classifier.images import DecodedImage, EncodedImage, decode_image
+from modelserve.images import DecodedImage, EncodedImage, decode_image
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from modelserve.engines import Arrays
 from modelserve.errors import ExportError, RequestError
+from modelserve.images import open_image
 from modelserve.task import Limits
 from resnet_classifier.engine import KIND, is_resnet
-from resnet_classifier.images import open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 if TYPE_CHECKING:

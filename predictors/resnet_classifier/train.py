@@ -25,8 +25,8 @@ from safetensors.torch import save as to_safetensors
 from torch import nn
 from torchvision.models import ResNet
 
+from modelserve.images import open_image
 from resnet_classifier.architecture import Architecture
-from resnet_classifier.images import open_image
 from resnet_classifier.network import build_network
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 

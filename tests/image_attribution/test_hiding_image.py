@@ -15,7 +15,7 @@ from image_attribution.hiding import HidingImage, Upright, load_upright
 from image_attribution.picture import draw
 from modelserve.errors import InvalidInput
 from modelserve.explaining.asking import Contributions
-from resnet_classifier.images import open_image
+from modelserve.images import open_image
 
 
 def noise(width: int, height: int, seed: int = 0) -> Upright:

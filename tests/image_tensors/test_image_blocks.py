@@ -13,7 +13,7 @@ from PIL import Image
 
 from image_tensors.tensors import block_sizes, decode_images, split_pixels
 from modelserve.errors import InvalidInput
-from resnet_classifier.images import EncodedImage, open_image
+from modelserve.images import EncodedImage, open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 SPEC = Preprocess(resize=40, crop=32)

@@ -21,8 +21,8 @@ from PIL import Image, ImageOps
 from torchvision import transforms
 
 from modelserve.engines import Arrays
+from modelserve.images import decode_image, open_image
 from resnet_classifier.engine import load_engine
-from resnet_classifier.images import decode_image, open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def test_the_classifier_answers_alike_for_a_reduced_image() -> None:
 PEAK = """
 import re, sys
 from pathlib import Path
-from resnet_classifier.images import open_image
+from modelserve.images import open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels
 
 def peak_mib():  # not getrusage's, which begins with the parent's

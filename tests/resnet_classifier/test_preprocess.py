@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from torchvision import transforms
 
 from modelserve.errors import ModelLoadError
-from resnet_classifier.images import UPRIGHT, DecodedImage, Turn, open_image
+from modelserve.images import UPRIGHT, DecodedImage, Turn, open_image
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise, resize_and_crop
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from modelserve.engines import Arrays
 from modelserve.errors import InvalidInput, ModelLoadError, TooLarge
+from modelserve.images import open_image
 from modelserve.protocol.messages import InferenceRequest, RequestedOutput, Tensor, bytes_array
 from modelserve.task import Limits
-from resnet_classifier.images import open_image
 from resnet_classifier.inference import ResNetTask
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 

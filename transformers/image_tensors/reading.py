@@ -7,11 +7,11 @@ from typing import Any
 
 from image_tensors.origins import ImageUrl, Origin, read_url
 from modelserve.errors import InvalidInput
+from modelserve.images import EncodedImage
 from modelserve.inputs import bytes_items, check_count, one_of_type
 from modelserve.protocol.messages import Tensor
 from modelserve.task import Limits
 from resnet_classifier.decoding import read_base64
-from resnet_classifier.images import EncodedImage
 
 _KEYS = ("b64", "url")
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelserve.errors import RequestError
-from resnet_classifier.images import EncodedImage
+from modelserve.images import EncodedImage
 from resnet_classifier.preprocess import Preprocess, load_pixels, normalise
 
 PixelBlock = npt.NDArray[np.float32]

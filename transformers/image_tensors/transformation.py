@@ -16,6 +16,7 @@ from image_tensors.tensors import PixelBlock, block_sizes, decode_images, split_
 from modelserve.errors import InvalidInput, PredictorFailed
 from modelserve.execution import on_decoders
 from modelserve.forwarding import Transformation
+from modelserve.images import EncodedImage
 from modelserve.inputs import check_names, chosen_outputs
 from modelserve.protocol.messages import (
     InferenceRequest,
@@ -28,7 +29,6 @@ from modelserve.protocol.messages import (
 from modelserve.task import Call, Limits
 from resnet_classifier.answers import read_rows
 from resnet_classifier.decoding import INPUTS, read_bytes, read_images, read_pixels
-from resnet_classifier.images import EncodedImage
 from resnet_classifier.preprocess import Preprocess
 
 OUTPUTS = (

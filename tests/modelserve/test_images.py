@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from modelserve.errors import InvalidInput, RequestError, TooLarge
-from resnet_classifier.images import EncodedImage, decode_image, open_image
+from modelserve.images import EncodedImage, decode_image, open_image
 
 LIMIT = 1_000_000
 
