@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 import numpy.typing as npt
 
+from modelserve.errors import RequestError
 from modelserve.events.calls import Pixels
 
 _SIDE = 96
@@ -22,27 +22,27 @@ def thumbnail(image: bytes | Pixels) -> bytes | None:
         image: encoded; or normalised, float32 [3, height, width], of which the least value is shown black and
             the greatest white, as the normalisation is not known.
     """
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - texts need no Pillow
+    from PIL import Image  # noqa: PLC0415 - texts need no Pillow
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's about damaged metadata
-            opened = (
-                Image.open(io.BytesIO(image)) if isinstance(image, bytes) else Image.fromarray(_bytes(image))
-            )
-            if opened.width * opened.height > _MOST_PIXELS:
-                return None
-            opened.draft("RGB", (_SIDE, _SIDE))  # a JPEG is decoded no larger than that takes
-            small = opened.convert("RGB")
-            small.thumbnail((_SIDE, _SIDE))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
-        return None  # a broken PNG is a SyntaxError
+    from modelserve.pictures import look_at  # noqa: PLC0415 - likewise
+
+    if isinstance(image, bytes):
+        try:
+            small = look_at(image, side=_SIDE, most_pixels=_MOST_PIXELS).small
+        except RequestError:
+            return None
+    elif image.shape[1] * image.shape[2] > _MOST_PIXELS:
+        return None
+    else:
+        small = Image.fromarray(_bytes(image))
+        small.thumbnail((_SIDE, _SIDE))
     packed = io.BytesIO()
     small.save(packed, "PNG")
     return packed.getvalue()
 
 
 def _bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    least, most = float(np.nanmin(pixels)), float(np.nanmax(pixels))
-    scaled = np.nan_to_num((pixels - least) / max(most - least, 1e-9)) * 255
+    finite = pixels[np.isfinite(pixels)]
+    least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    scaled = np.nan_to_num((pixels - least) / max(most - least, 1e-9), posinf=1.0, neginf=0.0) * 255
     return np.ascontiguousarray(scaled.transpose(1, 2, 0).astype(np.uint8))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageFilter
+from PIL import ExifTags, Image, ImageFilter
 
 from modelserve.drift.features import Extractor, assets_of
 from modelserve.drift.features.extracting import AssetError
@@ -82,6 +82,30 @@ def test_every_form_says_the_same(form: str, mode: str, cat: Image.Image) -> Non
     assert set(row) == set(expected)
     for name in ("brightness", "contrast", "pixels"):
         assert number(row, name) == pytest.approx(number(expected, name), abs=0.01)
+
+
+def test_an_image_that_lies_on_its_side_is_seen_upright(cat: Image.Image) -> None:
+    """As the predictor sees it: cameras say in EXIF how they were held."""
+    lying, exif = cat.transpose(Image.Transpose.ROTATE_90), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    stream = io.BytesIO()
+    lying.save(stream, "PNG", exif=exif)
+    row, expected = row_of(stream.getvalue()), row_of(encode(cat))
+    assert number(row, "aspect") == pytest.approx(number(expected, "aspect"))
+    assert np.abs(np.asarray(row["thumbnail"]) - np.asarray(expected["thumbnail"])).max() < 0.02
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    assert number(row_of(encode(Image.fromarray(ramp))), "brightness") == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_palette_with_transparency_is_read_as_others_are() -> None:
+    picture = Image.new("P", (40, 40), 1)
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", transparency=b"\x00\x80")
+    assert number(row_of(stream.getvalue()), "brightness") == pytest.approx(1)
 
 
 def test_a_plain_image_has_no_sharpness_to_speak_of() -> None:

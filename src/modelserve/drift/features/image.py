@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
-import struct
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from modelserve.drift.table import Value
+from modelserve.errors import RequestError
 from modelserve.events.calls import Classification, Pixels
+from modelserve.pictures import Picture, look_at
 
 MOST_PIXELS = 50_000_000
 """Of an image that is decoded, by its header."""
@@ -23,17 +24,6 @@ _SIDE = 256
 _GRID = 8
 _EXCERPT = 64
 _LEAST_VARIANCE = 1e-6
-_FORMATS = ("JPEG", "PNG", "WEBP")
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What Pillow raises of bytes that are no whole image."""
 
 
 class ImageFeatures:
@@ -69,23 +59,27 @@ class ImageFeatures:
         """The features of one image and, where it is to be shown, a JPEG of at most 64 pixels."""
         row = _answer(found)
         try:
-            seen = _open(image) if isinstance(image, bytes) else self._from_pixels(image)
-            if seen is None:
-                return row, None
-            row["pixels"] = math.log2(seen.width * seen.height)
-            row["aspect"] = math.log2(seen.width / seen.height)
-            reduced = _reduce(seen)
-        except _UNREADABLE:
+            seen = self._look_at(image)
+        except RequestError:
             return row, None
-        row.update(_seen(reduced))
-        return row, _excerpt(reduced) if shown else None
+        if seen is None:
+            return row, None
+        row["pixels"] = math.log2(seen.width * seen.height)
+        row["aspect"] = math.log2(seen.width / seen.height)
+        row.update(_seen(seen.small))
+        return row, _excerpt(seen.small) if shown else None
 
-    def _from_pixels(self, pixels: Pixels) -> Image.Image | None:
+    def _look_at(self, image: bytes | Pixels) -> Picture | None:
+        if isinstance(image, bytes):
+            return look_at(image, side=_SIDE, most_pixels=MOST_PIXELS)
         if self._normalisation is None:
             return None
         mean, std = self._normalisation
-        colours = np.clip((pixels * std + mean) * 255, 0, 255).astype(np.uint8)
-        return Image.fromarray(np.ascontiguousarray(colours.transpose(1, 2, 0)))
+        colours = np.clip((image * std + mean) * 255, 0, 255).astype(np.uint8)
+        whole = Image.fromarray(np.ascontiguousarray(colours.transpose(1, 2, 0)))
+        small = whole.copy()
+        small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+        return Picture(small, whole.width, whole.height)
 
 
 def _answer(found: Classification) -> dict[str, Value]:
@@ -105,21 +99,6 @@ def _answer(found: Classification) -> dict[str, Value]:
 def _entropy(shares: npt.NDArray[np.floating]) -> float:
     present = shares[shares > 0].astype(np.float64)
     return float(-(present * np.log(present)).sum())
-
-
-def _open(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if image.width * image.height > MOST_PIXELS:
-        raise ValueError(f"an image of {image.width} by {image.height} pixels")
-    return image
-
-
-def _reduce(image: Image.Image) -> Image.Image:
-    """In RGB, no longer than ``_SIDE``. JPEGs are decoded at a part of their size, which costs little."""
-    image.draft("RGB", (_SIDE, _SIDE))
-    colours = image.convert("RGB")
-    colours.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
-    return colours
 
 
 def _seen(image: Image.Image) -> dict[str, Value]:
