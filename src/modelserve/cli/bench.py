@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelserve.cli.arguments import count, positive
+
 if TYPE_CHECKING:
     from modelserve.bench.recording import Report
 
@@ -30,20 +32,26 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--protocol", choices=("v1", "v2", "v2-binary"), default="v2", help="(%(default)s)")
     load = parser.add_mutually_exclusive_group()
     load.add_argument(
-        "--callers", type=_count, default=32, help="each calls again when it is answered (%(default)s)"
+        "--callers",
+        type=count,
+        default=32,
+        help="each calls again when it is answered (%(default)s)",
     )
-    load.add_argument("--rate", type=_positive, help="calls per second, whatever the answers")
+    load.add_argument("--rate", type=positive, help="calls per second, whatever the answers")
     parser.add_argument(
         "--spacing", choices=("poisson", "even"), default="poisson", help="with --rate (%(default)s)"
     )
     parser.add_argument(
-        "--connections", type=_count, default=512, help="most calls in progress, with --rate (%(default)s)"
+        "--connections",
+        type=count,
+        default=512,
+        help="most calls in progress, with --rate (%(default)s)",
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=_positive, default=10.0, help="to measure (%(default)s)")
-    length.add_argument("--requests", type=_count, help="to measure, with --callers")
+    length.add_argument("--seconds", type=positive, default=10.0, help="to measure (%(default)s)")
+    length.add_argument("--requests", type=count, help="to measure, with --callers")
     parser.add_argument("--warm_up_seconds", type=float, default=1.0, help="not measured (%(default)s)")
-    parser.add_argument("--timeout_seconds", type=_positive, default=30.0, help="of a call (%(default)s)")
+    parser.add_argument("--timeout_seconds", type=positive, default=30.0, help="of a call (%(default)s)")
     parser.add_argument("--text", nargs="+", default=[], help="texts to send in turn")
     parser.add_argument(
         "--text_file", nargs="+", type=Path, default=[], help="files with a text on each line"
@@ -136,17 +144,3 @@ def _table(report: Report) -> str:
         f"generator    {report.generator_cpu:.0%} of a core, {report.pacing_p99_ms:.1f} ms late (p99)"
     )
     return "\n".join(lines)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value

@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelserve.cli.arguments import count, fraction, number, positive
+
 if TYPE_CHECKING:
     from modelserve.shadow.bounds import Bounds
     from modelserve.shadow.feeding import LoggedCalls
@@ -40,21 +42,24 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--revision", help="compare with this revision's answers only, as in a canary rollout"
     )
-    parser.add_argument("--rate", type=_positive, default=10.0, help="most calls per second (%(default)s)")
-    parser.add_argument("--at_once", type=_count, default=8, help="most calls in progress (%(default)s)")
-    parser.add_argument("--timeout_seconds", type=_positive, default=30.0, help="of a call (%(default)s)")
+    parser.add_argument("--rate", type=positive, default=10.0, help="most calls per second (%(default)s)")
+    parser.add_argument("--at_once", type=count, default=8, help="most calls in progress (%(default)s)")
+    parser.add_argument("--timeout_seconds", type=positive, default=30.0, help="of a call (%(default)s)")
     parser.add_argument(
-        "--tolerance", type=_share, default=0.01, help="share of answers that may differ (%(default)s)"
+        "--tolerance",
+        type=fraction,
+        default=0.01,
+        help="share of answers that may differ (%(default)s)",
     )
     parser.add_argument(
-        "--limit", type=_share, default=0.03, help="share below which answers agree (%(default)s)"
+        "--limit", type=fraction, default=0.03, help="share below which answers agree (%(default)s)"
     )
     parser.add_argument(
-        "--confidence", type=_share, default=0.95, help="of the verdict and all bounds (%(default)s)"
+        "--confidence", type=fraction, default=0.95, help="of the verdict and all bounds (%(default)s)"
     )
     parser.add_argument(
         "--examples",
-        type=_number,
+        type=number,
         default=20,
         help="most disagreements to show of the worst, and of the first; they hold callers' texts and images "
         "(%(default)s)",
@@ -176,31 +181,3 @@ def _url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise argparse.ArgumentTypeError(sentence)
     return text
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
-
-
-def _number(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
