@@ -7,12 +7,13 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 
 from modelserve.events.event import Event, EventError, Rejection
 from modelserve.events.incoming import STRUCTURED, read_events
+from modelserve.events.outgoing import structured_attributes
 
 STANDARD_INPUT = "-"
 
@@ -57,17 +58,5 @@ def write_log(stream: BinaryIO, events: Iterable[Event]) -> None:
 
 
 def _line(event: Event) -> bytes:
-    document: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "time": event.time.isoformat(),
-        **event.extensions,
-        "data_base64": b64encode(event.data).decode(),
-    }
-    if event.subject is not None:
-        document["subject"] = event.subject
-    if event.content_type is not None:
-        document["datacontenttype"] = event.content_type
+    document = {**structured_attributes(event), "data_base64": b64encode(event.data).decode()}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

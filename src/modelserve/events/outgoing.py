@@ -29,15 +29,21 @@ def write_structured(event: Event) -> bytes:
     Data that says it is JSON, and is, stands there as a value: as such it comes back, not byte for byte.
     Other data is in base64.
     """
-    document: dict[str, Any] = dict(_attributes(event))
-    if event.content_type is not None:
-        document["datacontenttype"] = event.content_type
+    document = structured_attributes(event)
     value = _json_value(event)
     if value is not None:
         document["data"] = value
     else:
         document["data_base64"] = b64encode(event.data).decode()
     return orjson.dumps(document)
+
+
+def structured_attributes(event: Event) -> dict[str, Any]:
+    """What JSON has of an event beside its data."""
+    attributes: dict[str, Any] = dict(_attributes(event))
+    if event.content_type is not None:
+        attributes["datacontenttype"] = event.content_type
+    return attributes
 
 
 def _attributes(event: Event) -> dict[str, str]:
