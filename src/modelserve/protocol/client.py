@@ -16,7 +16,7 @@ from modelserve.errors import InvalidInput, PredictorFailed
 from modelserve.protocol.binary import encode_raw
 from modelserve.protocol.grpc import decode_parameters, decode_request, encode_parameter
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse
-from modelserve.protocol.rest import decode_response
+from modelserve.protocol.rest import RawTensors, parse_object, read_response
 
 
 def encode_rest_request(request: InferenceRequest) -> tuple[bytes, int]:
@@ -55,8 +55,10 @@ def decode_rest_response(body: bytes, header_length: int | None) -> InferenceRes
     Raises:
         PredictorFailed: it is no answer in V2.
     """
+    view = memoryview(body)
+    raw = None if header_length is None else RawTensors(view[header_length:])
     try:
-        return decode_response(body, header_length)
+        return read_response(parse_object(view[:header_length]), raw)
     except InvalidInput as error:
         raise _unreadable(error) from error
 

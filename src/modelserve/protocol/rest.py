@@ -91,21 +91,6 @@ def decode_request(
     )
 
 
-def decode_response(body: bytes, header_length: int | None) -> InferenceResponse:
-    """Read the body of an answer, as a caller does.
-
-    Args:
-        body: the whole body.
-        header_length: ``Inference-Header-Content-Length``, or None where all of the body is JSON.
-
-    Raises:
-        InvalidInput: it is no answer in V2.
-    """
-    view = memoryview(body)
-    raw = None if header_length is None else RawTensors(view[header_length:])
-    return read_response(parse_object(view[:header_length]), raw)
-
-
 def read_response(message: dict[str, Any], raw: RawTensors | None) -> InferenceResponse:
     """An answer whose JSON part is parsed.
 
