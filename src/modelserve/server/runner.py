@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Front
 from modelserve.server.gate import gate_of, gated
 from modelserve.server.grpc import build_server
+from modelserve.server.http_server import HttpServer, http_config
 from modelserve.server.rest import build_app
 from modelserve.server.workers import Inherited, StartError, listen
 from modelserve.serving import ServedModel
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 65  # longer than the proxies in front, which else reuse a closed connection
-
 
 @dataclass(frozen=True)
 class Ports:
@@ -38,13 +36,6 @@ class Ports:
 
     http: int
     grpc: int
-
-
-class _RestServer(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: ``serve`` stops REST and gRPC together."""
-        yield
 
 
 def rest_config(
@@ -59,16 +50,10 @@ def rest_config(
         mirror: of the calls, or None.
     """
     front = Front(build_app(plane, max_body_bytes=max_body_bytes), plane, max_body_bytes=max_body_bytes)
-    return uvicorn.Config(
+    return http_config(
         front if mirror is None else mirror.around(front),
-        http=gated(gate_of(plane)),
-        ws="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # nobody asks who the client is
-        lifespan="off",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=grace_seconds,
+        protocol=gated(gate_of(plane)),
+        grace_seconds=grace_seconds,
     )
 
 
@@ -107,7 +92,7 @@ async def serve(
     except RuntimeError as error:
         listener.close()
         raise StartError(f"port {settings.grpc_port} for gRPC cannot be opened: is it taken?") from error
-    rest_server = _RestServer(
+    rest_server = HttpServer(
         rest_config(
             plane,
             max_body_bytes=settings.max_body_bytes,

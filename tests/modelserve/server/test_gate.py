@@ -131,7 +131,7 @@ async def test_what_else_is_wrong_or_right_is_told_behind_it(
 async def test_a_silent_connection_is_closed_though_the_body_came_late(
     echo: Any, serve: Any, full: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelserve.server.runner.KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr("modelserve.server.http_server.KEEP_ALIVE_SECONDS", 0.2)
     served = await serve(echo)
     connection = Connection(*await asyncio.open_connection("127.0.0.1", served.http_port))
     connection.send(head())

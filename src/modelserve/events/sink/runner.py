@@ -7,12 +7,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-import uvicorn
 import uvloop
 
 from modelserve.events.event import Rejection
@@ -24,26 +22,17 @@ from modelserve.events.sink.limits import SinkLimits
 from modelserve.events.sink.metrics import Outcome, SinkMetrics
 from modelserve.events.sink.pages import Pages
 from modelserve.events.sink.worker import Worker
+from modelserve.server.http_server import HttpServer, http_config
 from modelserve.server.workers import listen
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 65  # longer than the proxies in front, which else reuse a closed connection
-
 _SWEEP_SECONDS = 1.0
 _SWITCH_SECONDS = 0.0005
-"""How long the consumer computes while an event waits to be acknowledged, instead of Python's 5 ms: beside a
-consumer that was never idle, 4,200 events a second were acknowledged and not 2,200."""
+"""How long the consumer computes while an event waits to be acknowledged, instead of Python's 5 ms."""
 
 _READING_SECONDS = 5
 """For requests that are being read when the sink ends, of its ``grace_seconds``."""
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: the sink has more to end than its server."""
-        yield
 
 
 class Sink:
@@ -74,17 +63,11 @@ class Sink:
             turned_away=partial(metrics.count, Outcome.REFUSED),
             too_large=partial(metrics.count, Rejection.OVERSIZED),
         )
-        self._server = _Server(
-            uvicorn.Config(
+        self._server = HttpServer(
+            http_config(
                 self._app,
-                http=protocol,
-                ws="none",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,  # nobody asks who the client is
-                lifespan="off",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=min(_READING_SECONDS, int(limits.grace_seconds)),
+                protocol=protocol,
+                grace_seconds=min(_READING_SECONDS, int(limits.grace_seconds)),
             )
         )
         metrics.watch(messages=lambda: len(self._backlog), size=lambda: self._backlog.size)
