@@ -106,10 +106,11 @@ class Monitor:
     def take(self, message: LoggedMessage) -> None:
         """Take half a call."""
         pair = self._joiner.offer(message, now=self._clock())
-        if pair is not None:
-            self._count(pair)
+        if pair is None:
+            return
+        is_full = self._count(pair)
         # While the store cannot be written each try takes its time-out: they are left to ``idle``.
-        if not self._unwritten and (self._fresh >= _FLUSH_SAMPLES or self._windows.has_full):
+        if not self._unwritten and (is_full or self._fresh >= _FLUSH_SAMPLES):
             self._flush()
 
     def idle(self) -> None:
@@ -123,21 +124,22 @@ class Monitor:
         """Write what came; windows that are open are taken up again by the next monitor on the store."""
         self._write()
 
-    def _count(self, pair: Pair) -> None:
+    def _count(self, pair: Pair) -> bool:
+        """Put a call into its window; whether that is full now."""
         try:
             call = read_call(pair)
         except EventError as error:
             logger.debug("a call of %s is not used: %s", pair.component.service, error)
             self._outcomes["unreadable"] += 2
-            return
+            return False
         if self._fresh >= MOST_UNWRITTEN:
             self._outcomes["unstored"] += 2
-            return
+            return False
         source = Source(pair.component, call.revision or UNKNOWN, call.model_digest or UNKNOWN)
         rows, excerpts = self._extractor(source).examine(call)
         observation = Observation(pair.request.id, pair.request.time, rows, excerpts)
-        self._windows.add(source, observation, now=self._clock())
         self._fresh += len(rows)
+        return self._windows.add(source, observation, now=self._clock())
 
     def _extractor(self, source: Source) -> Extractor:
         """By the files of the model that the reference has; they are large, and made once."""

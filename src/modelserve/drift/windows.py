@@ -65,8 +65,8 @@ class Windows:
         self._size, self._seconds = size, seconds
         self._open: dict[Source, _Open] = {}
 
-    def add(self, source: Source, observation: Observation, *, now: float) -> None:
-        """Take a call.
+    def add(self, source: Source, observation: Observation, *, now: float) -> bool:
+        """Take a call; whether its window has enough samples now.
 
         Args:
             source: whose call it is.
@@ -76,6 +76,7 @@ class Windows:
         found = self._open.setdefault(source, _Open(now))
         found.fresh.append(observation)
         found.samples += len(observation.rows)
+        return found.samples >= self._size
 
     def restore(self, window: Window, *, now: float) -> None:
         """Take a part of a window that was open before a restart; its time begins anew."""
@@ -107,11 +108,6 @@ class Windows:
     def close(self, source: Source) -> None:
         """A window that was full is judged and written; the next begins with the source's next call."""
         del self._open[source]
-
-    @property
-    def has_full(self) -> bool:
-        """Whether one has enough samples."""
-        return any(found.samples >= self._size for found in self._open.values())
 
     @property
     def samples(self) -> dict[Source, int]:
