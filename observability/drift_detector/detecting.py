@@ -12,6 +12,7 @@ from drift_detector.pages import Pages
 from drift_detector.settings import DetectorSettings
 from modelserve.drift.assessing import Assessor
 from modelserve.drift.baselines import References
+from modelserve.drift.judging import Alarms
 from modelserve.drift.metrics import DriftMetrics
 from modelserve.drift.monitor import Monitor, MonitorOptions
 from modelserve.drift.notices import Notifier
@@ -67,9 +68,11 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
             if notifier is not None:
                 notifier.wake()
 
-    monitor = _make_monitor(settings, store, known, tell)
-    for stored in store.verdicts(last=_MOST_REMEMBERED):
-        metrics.tell(stored.verdict)
+    alarms = settings.alarms()
+    for verdict in (stored.verdict for stored in store.verdicts(last=_MOST_REMEMBERED)):
+        metrics.tell(verdict)
+        alarms.add(verdict.source, verdict.baseline, verdict.outcome)
+    monitor = _make_monitor(settings, store, known, alarms, tell)
     pages = Pages(store, known, alpha=settings.alpha)
     sink = Sink(
         MonitorConsumer(monitor, sink_metrics.count),
@@ -90,11 +93,12 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
 
 
 def _make_monitor(
-    settings: DetectorSettings, store: Store, references: References, tell: Callable[[Verdict], None]
+    settings: DetectorSettings,
+    store: Store,
+    references: References,
+    alarms: Alarms,
+    tell: Callable[[Verdict], None],
 ) -> Monitor:
-    alarms = settings.alarms()
-    for stored in store.verdicts(last=_MOST_REMEMBERED):
-        alarms.add(stored.verdict.source, stored.verdict.baseline, stored.verdict.outcome)
     peers = Peers(
         seconds=settings.window_seconds, windows=store.last_windows(), first_seen=store.first_seen()
     )

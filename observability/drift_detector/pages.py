@@ -9,7 +9,7 @@ import orjson
 
 from modelserve.drift.baselines import References
 from modelserve.drift.references import NoReference, Reference
-from modelserve.drift.report.collecting import Chapter, collect
+from modelserve.drift.report.collecting import collect
 from modelserve.drift.report.page import write_page
 from modelserve.drift.rows import StoredVerdict
 from modelserve.drift.saying import verdict_json
@@ -36,7 +36,8 @@ class Pages:
 
     def report(self, _: bytes) -> Answer:
         """The last week for people, in HTML."""
-        page = write_page(self._chapters(), alpha=self._alpha, at=time.time())
+        chapters = collect(self._store, self._stored(), self._references)
+        page = write_page(chapters, alpha=self._alpha, at=time.time())
         return Answer(200, page.encode(), "text/html; charset=utf-8")
 
     def verdicts(self, _: bytes) -> Answer:
@@ -59,13 +60,6 @@ class Pages:
 
     def _stored(self) -> list[StoredVerdict]:
         return self._store.verdicts(since=time.time() - _SECONDS, last=_MOST_VERDICTS)
-
-    def _chapters(self) -> list[Chapter]:
-        return collect(
-            self._stored(),
-            windows={window.source: window.table for window in self._store.last_windows()},
-            references={one.version: one.table for one in self._store.latest_references()},
-        )
 
 
 def _error(status: int, sentence: str) -> Answer:

@@ -167,11 +167,8 @@ def run_report(options: argparse.Namespace) -> int:
 
     try:
         store = Store(options.store)
-        chapters = collect(
-            store.verdicts(service=options.service, since=options.since or 0.0),
-            windows={window.source: window.table for window in store.last_windows()},
-            references={one.version: one.table for one in store.latest_references()},
-        )
+        stored = store.verdicts(service=options.service, since=options.since or 0.0)
+        chapters = collect(store, stored, store.latest_references())
         store.close()
         _write_page(chapters, options.html, alpha=options.alpha)
     except (ModelServeError, OSError) as error:

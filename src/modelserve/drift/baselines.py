@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from modelserve.drift.references import Reference
 from modelserve.drift.verdicts import UNKNOWN, Source
@@ -23,6 +23,9 @@ class References:
         if there is None or there.version < reference.version:
             self._references = {**self._references, key: reference}  # another thread may be reading
 
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self._references.values())
+
     def find(self, source: Source) -> Reference | None:
         """The newest reference of the source's weights.
 
@@ -30,7 +33,7 @@ class References:
         """
         found = [
             reference
-            for reference in self._references.values()
+            for reference in self
             if source.model_digest in (UNKNOWN, reference.model_digest)
             and (source.model_digest != UNKNOWN or reference.model == source.component.service)
         ]
@@ -43,11 +46,7 @@ class References:
                 f"these answers do not tell their weights, and there is no reference of a model "
                 f"{source.component.service!r}; `modelserve drift reference` makes one"
             )
-        others = [
-            reference.model_digest
-            for reference in self._references.values()
-            if reference.model == source.component.service
-        ]
+        others = [reference.model_digest for reference in self if reference.model == source.component.service]
         had = f" (of other weights there are: {', '.join(others)})" if others else ""
         return (
             f"there is no reference of the weights {source.model_digest}{had}; "

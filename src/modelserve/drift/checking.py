@@ -66,11 +66,7 @@ def check(events: Iterable[Event], references: Sequence[Reference], settings: Dr
         monitor.idle()
     now = math.inf  # nothing more will come: what waits has waited long enough
     monitor.idle()
-    chapters = collect(
-        store.verdicts(),
-        windows={window.source: window.table for window in store.last_windows()},
-        references={reference.version: reference.table for reference in references},
-    )
+    chapters = collect(store, store.verdicts(), references)
     store.close()
     return Checked(chapters, monitor.outcomes + rejected, _is_alarm(chapters, settings.alarm_needed))
 

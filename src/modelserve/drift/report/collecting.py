@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelserve.drift.references import Reference
 from modelserve.drift.rows import StoredVerdict
 from modelserve.drift.saying import verdict_json
+from modelserve.drift.store import Store
 from modelserve.drift.table import Table
 from modelserve.drift.verdicts import Outcome, Source, Verdict
 
@@ -38,19 +40,16 @@ class Chapter:
         return self.verdicts[-1]
 
 
-def collect(
-    stored: Sequence[StoredVerdict],
-    *,
-    windows: Mapping[Source, Table],
-    references: Mapping[str, Table],
-) -> list[Chapter]:
+def collect(store: Store, stored: Sequence[StoredVerdict], references: Iterable[Reference]) -> list[Chapter]:
     """A chapter for each revision and baseline, those with an alarm first.
 
     Args:
-        stored: verdicts, the oldest first.
-        windows: features of the last window of each source.
-        references: features of references by their versions.
+        store: has the last windows.
+        stored: its verdicts that are to be told, the oldest first.
+        references: those that they may be about.
     """
+    windows = {window.source: window.table for window in store.last_windows()}
+    tables = {reference.version: reference.table for reference in references}
     by_pair: dict[tuple[Source, str], list[StoredVerdict]] = {}
     for one in stored:
         by_pair.setdefault((one.verdict.source, one.verdict.baseline), []).append(one)
@@ -66,9 +65,7 @@ def collect(
                 [one.verdict for one in found],
                 drifted[-1].inputs if drifted else (),
                 windows.get(source),
-                references.get(last.reference_version)
-                if last.reference_version
-                else by_revision.get(baseline),
+                tables.get(last.reference_version) if last.reference_version else by_revision.get(baseline),
             )
         )
     return sorted(chapters, key=lambda chapter: (not chapter.last.alarm, chapter.source, chapter.baseline))
