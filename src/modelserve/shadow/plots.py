@@ -1,35 +1,29 @@
-"""The report's two pictures, as SVG that stands in a page.
-
-Figures are made without pyplot, which would keep them in the process.
-"""
+"""The report's two pictures, as SVG that stands in a page."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
+from modelserve.reports import GRID, INK, plain_axes, svg
 from modelserve.shadow.bounds import Bounds
 from modelserve.shadow.latencies import Latencies
 from modelserve.shadow.verdicts import Criteria
 
 LOGGED, REPLAYED = "#6b7280", "#1b6ca8"
-_TOLERANCE, _INK, _GRID = "#b2182b", "#374151", "#e5e7eb"
-_PLAIN = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_TOLERANCE = "#b2182b"
 
 
-def draw_disagreement(points: Sequence[Bounds], criteria: Criteria) -> str:
+def draw_disagreement(points: Sequence[Bounds], criteria: Criteria) -> Markup:
     """The share of disagreement over calls, with its bounds, beside what is asked.
 
     Args:
         points: ascending by their counts.
         criteria: tolerance and limit.
     """
-    figure, axes = _axes()
+    figure, axes = plain_axes(6.4, 3.2)
     counts = [point.count for point in points]
     axes.fill_between(
         counts,
@@ -49,18 +43,18 @@ def draw_disagreement(points: Sequence[Bounds], criteria: Criteria) -> str:
     axes.set_xlim(0, max(last.count, 1))
     axes.set_xlabel("calls compared")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.legend(frameon=False, ncols=2, fontsize=9, labelcolor=_INK)
-    return _svg(figure, "disagreement")
+    axes.legend(frameon=False, ncols=2, fontsize=9, labelcolor=INK)
+    return svg(figure, "The share of disagreement over calls, with its bounds")
 
 
-def draw_latencies(logged: Latencies, replayed: Latencies) -> str:
+def draw_latencies(logged: Latencies, replayed: Latencies) -> Markup:
     """The share of calls that took no longer, of the logged answers and of the new ones."""
-    figure, axes = _axes()
+    figure, axes = plain_axes(6.4, 3.2)
     for latencies, colour, label in ((logged, LOGGED, "logged"), (replayed, REPLAYED, "replayed")):
         seconds, shares = zip(*latencies.distribution(), strict=True)
         axes.step([seconds[0], *seconds], [0.0, *shares], color=colour, where="post", label=label)
     for share in (0.5, 0.9, 0.99):
-        axes.axhline(share, color=_GRID, linewidth=1, zorder=0)
+        axes.axhline(share, color=GRID, linewidth=1, zorder=0)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_seconds(value)))
@@ -68,8 +62,8 @@ def draw_latencies(logged: Latencies, replayed: Latencies) -> str:
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 0.9, 0.99], ["0", "50%", "90%", "99%"])
     axes.set_xlabel("time from the request to its answer")
-    axes.legend(frameon=False, loc="lower right", fontsize=9, labelcolor=_INK)
-    return _svg(figure, "latencies")
+    axes.legend(frameon=False, loc="lower right", fontsize=9, labelcolor=INK)
+    return svg(figure, "The share of calls that took no longer, logged and replayed")
 
 
 def format_seconds(seconds: float) -> str:
@@ -77,28 +71,3 @@ def format_seconds(seconds: float) -> str:
     if abs(seconds) >= 1:
         return f"{seconds:.3g} s"
     return f"{1e3 * seconds:.3g} ms" if abs(seconds) >= 1e-3 else f"{1e6 * seconds:.3g} µs"
-
-
-def _axes() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    for spine in axes.spines.values():
-        spine.set_color(_GRID)
-    axes.tick_params(colors=_INK, labelsize=9)
-    axes.xaxis.label.set_color(_INK)
-    return figure, axes
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """Without the XML declaration and the document type, which a page cannot hold inside.
-
-    Args:
-        figure: to write.
-        name: keeps the ids of a page's pictures apart.
-    """
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata=_PLAIN)
-    text = stream.getvalue()
-    return text[text.index("<svg") :]

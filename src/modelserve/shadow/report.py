@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from datetime import datetime, timezone
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
+from modelserve.reports import page_template
 from modelserve.shadow.bounds import Bounds
 from modelserve.shadow.plots import draw_disagreement, draw_latencies, format_seconds
 from modelserve.shadow.results import Results
@@ -24,21 +18,18 @@ def render(summary: Summary, results: Results) -> str:
         summary: what it says.
         results: what its pictures are drawn from.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    template = page_template(
+        "modelserve.shadow",
+        "report.html",
+        percent=_percent,
+        seconds=format_seconds,
+        share_bounds=_share_bounds,
     )
-    environment.filters.update(
-        percent=_percent, seconds=format_seconds, share_bounds=_share_bounds, data_uri=_data_uri, utc=_utc
-    )
-    template = environment.from_string(files("modelserve.shadow").joinpath("report.html").read_text("utf-8"))
     compared = results.disagreement.count > 0
     disagreement = latencies = None
     if compared:
-        # What matplotlib writes is markup on purpose; all else is escaped.
-        disagreement = Markup(
-            draw_disagreement(results.history.points(summary.disagreement), summary.criteria)
-        )
-        latencies = Markup(draw_latencies(results.logged_latencies, results.replayed_latencies))
+        disagreement = draw_disagreement(results.history.points(summary.disagreement), summary.criteria)
+        latencies = draw_latencies(results.logged_latencies, results.replayed_latencies)
     return template.render(
         summary=summary,
         headline=_WORDS[summary.verdict.value],
@@ -53,11 +44,3 @@ def _percent(share: float) -> str:
 
 def _share_bounds(bounds: Bounds) -> str:
     return f"{_percent(bounds.lower)} to {_percent(bounds.upper)}"
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(png).decode()}"

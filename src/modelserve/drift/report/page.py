@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from modelserve.drift.report.collecting import Chapter
 from modelserve.drift.report.plots import distributions, p_values
 from modelserve.drift.verdicts import Outcome
+from modelserve.reports import page_template
 
 _MOST_FEATURES = 4
 _JPEG = b"\xff\xd8\xff"
@@ -26,15 +24,7 @@ def write_page(chapters: Sequence[Chapter], *, alpha: float, at: float) -> str:
         alpha: of the verdicts, for the line in the plots.
         at: when it is written, in seconds since 1970.
     """
-    environment = Environment(
-        loader=PackageLoader("modelserve.drift.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(time=_time, small=_small)
-    return environment.get_template("page.html.jinja").render(
+    return page_template("modelserve.drift.report", "page.html.jinja", small=_small).render(
         chapters=[_shown(chapter, alpha=alpha) for chapter in chapters], at=at
     )
 
@@ -47,14 +37,13 @@ def _shown(chapter: Chapter, *, alpha: float) -> dict[str, Any]:
         "last": chapter.last,
         "windows": len(chapter.verdicts),
         "drifted": sum(one.outcome is Outcome.DRIFT for one in said),
-        # Drawn by matplotlib of figures and of names that it escapes.
-        "history": Markup(p_values(said, alpha=alpha)) if said else "",
-        "features": [Markup(drawn) for drawn in _features(chapter)],
+        "history": p_values(said, alpha=alpha) if said else "",
+        "features": _features(chapter),
         "inputs": [_input(one) for one in chapter.inputs],
     }
 
 
-def _features(chapter: Chapter) -> list[str]:
+def _features(chapter: Chapter) -> list[Markup]:
     if chapter.window is None or chapter.against is None:
         return []
     drawn = []
@@ -68,14 +57,10 @@ def _features(chapter: Chapter) -> list[str]:
     return drawn
 
 
-def _input(excerpt: bytes) -> dict[str, str]:
+def _input(excerpt: bytes) -> dict[str, str | bytes]:
     if excerpt.startswith(_JPEG):
-        return {"image": f"data:image/jpeg;base64,{b64encode(excerpt).decode()}"}
+        return {"image": excerpt}
     return {"text": excerpt.decode("utf-8", "replace")}
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _small(number: float) -> str:
