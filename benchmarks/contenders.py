@@ -17,7 +17,8 @@ import orjson
 from benchmarks.environments import ensure
 from benchmarks.models import Kind
 from benchmarks.places import PEERS, ROOT, SCRATCH
-from modelserve.bench.calls import Item, Target, encode_call, http_post
+from modelserve.bench.calls import Target, encode_call, http_post
+from modelserve.protocol.samples import Item
 
 MODEL = "bench"
 """The model's name in every server."""

@@ -19,8 +19,8 @@ from safetensors.numpy import save_file
 from benchmarks.places import SAMPLES, SCRATCH
 from benchmarks.sentences import make_sentences
 from bert_ner.engine import build_graph as build_bert
-from modelserve.bench.calls import Item
 from modelserve.engines.weights import read_weights
+from modelserve.protocol.samples import Item
 from resnet_classifier.engine import build_graph as build_resnet
 
 Weights = dict[str, npt.NDArray[np.float32]]

@@ -18,9 +18,10 @@ from typing import Any
 from benchmarks.contenders import Contender, essence
 from benchmarks.models import Kind
 from benchmarks.places import SCRATCH
-from modelserve.bench.calls import Item, Target
+from modelserve.bench.calls import Target
 from modelserve.bench.once import ask
 from modelserve.bench.outcomes import is_good
+from modelserve.protocol.samples import Item
 
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0

@@ -18,7 +18,7 @@ from benchmarks.measures.throughput import load
 from benchmarks.models import Kind
 from benchmarks.places import PEERS, ROOT
 from benchmarks.servers import serving
-from modelserve.bench.calls import Item
+from modelserve.protocol.samples import Item
 
 TITLE = "What int8 adds"
 

@@ -10,10 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-PROTOCOLS = ("v1", "v2", "v2-binary")
+from modelserve.protocol.samples import Item, json_request
 
-Item = str | bytes
-"""A text, or an encoded image."""
+PROTOCOLS = ("v1", "v2", "v2-binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,12 @@ def encode_call(target: Target, model: str, item: Item, *, protocol: str) -> byt
     if protocol == "v2-binary":
         framed = struct.pack("<I", len(raw)) + raw
         return encode_tensor(target, model, name, datatype="BYTES", shape=(1,), raw=framed)
-    value = item if isinstance(item, str) else base64.b64encode(item).decode()
     if protocol == "v1":
-        instance = value if isinstance(item, str) else {"b64": value}
+        instance = item if isinstance(item, str) else {"b64": base64.b64encode(item).decode()}
         return http_post(
             target, f"/v1/models/{quote(model)}:predict", orjson.dumps({"instances": [instance]})
         )
-    tensor = {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
-    return http_post(target, _infer(model), orjson.dumps({"inputs": [tensor]}))
+    return http_post(target, _infer(model), orjson.dumps(json_request([item])))
 
 
 def encode_tensor(

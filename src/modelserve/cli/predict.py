@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import sys
 from pathlib import Path
@@ -58,11 +57,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
-    if options.text is not None:
-        name, data = "text", options.text
-    else:
-        name, data = "image", [base64.b64encode(path.read_bytes()).decode() for path in options.image]
-    return {"inputs": [{"name": name, "datatype": "BYTES", "shape": [len(data)], "data": data}]}
+    from modelserve.protocol.samples import json_request
+
+    return json_request(options.text or [path.read_bytes() for path in options.image])
 
 
 def _lines(options: argparse.Namespace, outputs: list[dict[str, Any]]) -> list[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import httpx
 import orjson
@@ -18,6 +16,7 @@ from modelserve.drift.verdicts import UNKNOWN
 from modelserve.events import Component, Event, EventError, Joiner, LoggedMessage, Pair, Side, logged_message
 from modelserve.events.calls import Call
 from modelserve.events.payloads import read_call
+from modelserve.protocol.samples import Item, json_request
 
 LEAST_SAMPLES = 100
 """Of a reference: fewer hardly tell what is ordinary."""
@@ -79,7 +78,7 @@ def logged_calls(
 
 
 def asked_calls(
-    items: Sequence[str | bytes],
+    items: Sequence[Item],
     *,
     url: str,
     model: str,
@@ -102,7 +101,7 @@ def asked_calls(
     headers = {"content-type": "application/json", **({"host": host_header} if host_header else {})}
     with httpx.Client(timeout=timeout_seconds, headers=headers) as client:
         for first in range(0, len(items), _AT_ONCE):
-            body = orjson.dumps({"inputs": [_tensor(items[first : first + _AT_ONCE])]})
+            body = orjson.dumps(json_request(items[first : first + _AT_ONCE]))
             try:
                 answer = client.post(path, content=body)
                 answer.raise_for_status()
@@ -119,9 +118,3 @@ def asked_calls(
                 yield read_call(Pair(*halves))
             except EventError as error:
                 raise NoReference(f"{url} answers otherwise than a model of this package: {error}") from error
-
-
-def _tensor(items: Sequence[str | bytes]) -> dict[str, Any]:
-    data = [item if isinstance(item, str) else base64.b64encode(item).decode() for item in items]
-    name = "text" if isinstance(items[0], str) else "image"
-    return {"name": name, "datatype": "BYTES", "shape": [len(data)], "data": data}

@@ -7,9 +7,10 @@ import base64
 import numpy as np
 import pytest
 
-from modelserve.bench.calls import Item, Target, encode_call, encode_tensor, parse_url
+from modelserve.bench.calls import Target, encode_call, encode_tensor, parse_url
 from modelserve.protocol.messages import InferenceRequest
 from modelserve.protocol.rest import decode_request
+from modelserve.protocol.samples import Item
 from modelserve.protocol.v1 import decode_instances
 
 TARGET = Target("localhost", 8080)
