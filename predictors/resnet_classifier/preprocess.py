@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from modelserve.errors import ModelLoadError
-from modelserve.images import DecodedImage, EncodedImage, decode_image
+from modelserve.images import IMAGENET_MEAN, IMAGENET_STD, DecodedImage, EncodedImage, decode_image
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -44,8 +44,8 @@ class Preprocess:
     resize: int = 256
     crop: int = 224
     interpolation: str = "bilinear"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
         if not (_is_integer(self.resize) and _is_integer(self.crop) and 0 < self.crop <= self.resize):

@@ -22,6 +22,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from modelserve.errors import InvalidInput, TooLarge
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""By channel on [0, 1], in RGB order: how torchvision's weights are used, unless a model says otherwise."""
+
 _ACCEPTED = "an encoded JPEG, PNG or WebP image is accepted"
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-
 from fastapi import Request
 
-from modelserve.errors import InvalidInput, TooLarge
-
-_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+from modelserve.protocol.compressed import too_large, unpack
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
@@ -23,36 +19,15 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
         TooLarge: the body is over the limit; what follows is not read.
         InvalidInput: the content encoding is unknown, or the body does not unpack.
     """
-    refusal = TooLarge(f"the body is too large; at most {max_bytes} bytes are accepted")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise refusal
+        raise too_large(max_bytes)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > max_bytes:
-            raise refusal
+            raise too_large(max_bytes)
         chunks.append(chunk)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    return _unpack(body, encoding, max_bytes, refusal)
-
-
-def _unpack(body: bytes, encoding: str, max_bytes: int, refusal: TooLarge) -> bytes:
-    bits = _WINDOW_BITS.get(encoding)
-    if bits is None:
-        raise InvalidInput(
-            f"content encoding {encoding[:40]!r} is unknown; gzip, deflate and identity are accepted"
-        )
-    unpacker = zlib.decompressobj(bits)
-    try:
-        unpacked = unpacker.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise InvalidInput(f"the body is no {encoding} data, as its content encoding says") from error
-    if len(unpacked) > max_bytes:
-        raise refusal
-    if not unpacker.eof:
-        raise InvalidInput(f"the body's {encoding} data ends too early")
-    return unpacked
+    return body if encoding in ("", "identity") else unpack(body, encoding, max_bytes=max_bytes)

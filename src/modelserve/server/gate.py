@@ -14,10 +14,11 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from modelserve.errors import Overloaded, RequestError
 from modelserve.server.calls import count_refusal
+from modelserve.server.connection import HttpConnection
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Called, called_model
 from modelserve.server.routes import refusal
@@ -64,10 +65,10 @@ def gate_of(plane: DataPlane) -> Gate:
     return gate
 
 
-def gated(gate: Gate) -> type[HttpToolsProtocol]:
+def gated(gate: Gate) -> type[HttpConnection]:
     """The protocol, for ``uvicorn.Config(http=…)``."""
 
-    class GatedProtocol(HttpToolsProtocol):
+    class GatedProtocol(HttpConnection):
         """Asks the gate when the head of a request is complete, and nothing before it is in progress."""
 
         def on_headers_complete(self) -> None:
@@ -85,18 +86,11 @@ def gated(gate: Gate) -> type[HttpToolsProtocol]:
             if refused is None:
                 super().on_headers_complete()
                 return
+            self.end_head()
             self.cycle = _ANSWERED
             own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
             self.transport.write(b"".join((b"HTTP/1.1 429 Too Many Requests\r\n", *own, refused)))
             self.on_response_complete()
-
-        def on_message_complete(self) -> None:
-            """As uvicorn does; but the end of a late body lets a silent connection be closed again."""
-            super().on_message_complete()
-            if self.cycle is _ANSWERED and self.timeout_keep_alive_task is None:
-                self.timeout_keep_alive_task = self.loop.call_later(
-                    self.timeout_keep_alive, self.timeout_keep_alive_handler
-                )
 
     return GatedProtocol
 

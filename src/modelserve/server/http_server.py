@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,13 +22,20 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_config(app: Any, *, protocol: type[asyncio.Protocol], grace_seconds: int) -> uvicorn.Config:
+def http_config(
+    app: Any,
+    *,
+    protocol: type[asyncio.Protocol],
+    grace_seconds: int,
+    tls: ssl.SSLContext | None = None,
+) -> uvicorn.Config:
     """How it is run, but for its socket.
 
     Args:
         app: ASGI.
         protocol: of each connection.
         grace_seconds: for requests in progress, when it ends.
+        tls: for HTTPS; its certificate may be replaced while it is used.
     """
     return uvicorn.Config(
         app,
@@ -39,4 +47,5 @@ def http_config(app: Any, *, protocol: type[asyncio.Protocol], grace_seconds: in
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=grace_seconds,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )

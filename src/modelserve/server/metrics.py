@@ -27,14 +27,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from modelserve.telemetry.buckets import SCORES, SECONDS
+
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 MAX_LABELS = 100  # of predictions, for each model; ImageNet's thousand would be a thousand series
 OTHER_LABEL = "other"
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BYTES = tuple(float(4**power) for power in range(3, 14))  # 64 B to 64 MiB
 _ITEMS = tuple(float(2**power) for power in range(9))  # 1 to 256
-_SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
 MetricT = TypeVar("MetricT", bound=MetricWrapperBase)
 
@@ -78,23 +78,23 @@ class Metrics:
             "outcome",
         )
         self._seconds = self._histogram(
-            "request_seconds", "Time from a whole request to its encoded answer.", _SECONDS, "protocol"
+            "request_seconds", "Time from a whole request to its encoded answer.", SECONDS, "protocol"
         )
         self._input_bytes = self._histogram(
             "input_bytes", "Size of an inference call's body, unpacked.", _BYTES, "protocol"
         )
         self._queue_seconds = self._histogram(
-            "queue_seconds", "Time that a call waited for the engine.", _SECONDS
+            "queue_seconds", "Time that a call waited for the engine.", SECONDS
         )
         self._engine_seconds = self._histogram(
-            "engine_seconds", "Time that the engine took for a batch.", _SECONDS
+            "engine_seconds", "Time that the engine took for a batch.", SECONDS
         )
         self._batch_size = self._histogram(
             "batch_size", "Texts or images that the engine took at once.", _ITEMS
         )
         self._cache = self._counter("cache_hits_total", "Look-ups in the cache of answers.", "outcome")
         self._confidence = self._histogram(
-            "prediction_confidence", "Scores of the entities and of the best labels.", _SCORES
+            "prediction_confidence", "Scores of the entities and of the best labels.", SCORES
         )
         self._predictions = self._counter(
             "predictions_total", "Entities by type and images by their best label.", "label"

@@ -1,8 +1,11 @@
 """KServe's request log where there is no KServe: a server on one machine that mirrors its own calls.
 
 What KServe's agent does in a cluster, a thread does here: of each call over REST that is answered with 200
-it tells the request and the answer, as two CloudEvents with one id. Like the agent's they are dropped where
-they cannot be sent; unlike the agent's, what waits has a bound. Calls wait for nothing here.
+it tells the request and the answer, as two CloudEvents with one id, and the payloads as they were sent: one
+that was compressed stays so, and who reads the log sees it by what it begins with. Like the agent's they are
+dropped where they cannot be sent. Unlike the agent's, what waits has a bound, and an answer is dropped with
+its request: nobody can use it alone, and a sink that hangs is not waited for twice. Calls wait for nothing
+here.
 """
 
 from __future__ import annotations
@@ -110,20 +113,26 @@ class Mirror:
 
     def _run(self) -> None:
         while (call := self._queue.get()) is not None:
-            for event in _events(call):
-                self._write(event)
+            request, answer = _events(call)
+            if self._write(request):
+                self._write(answer)
+            else:
+                self._dropped.inc()
             self._done_bytes += call.size
             self._done += 1
         self._output.close()
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: Event) -> bool:
+        """Whether it was written."""
         if time.monotonic() > self._deadline:
             self._drop(1, "the server ends")
-            return
+            return False
         try:
             self._output.write(event)
         except Exception as error:  # whatever it is, calls go on
             self._drop(1, str(error) or type(error).__name__)
+            return False
+        return True
 
     def _drop(self, number: int, reason: str) -> None:
         self._dropped.inc(number)
@@ -135,9 +144,8 @@ class Mirror:
 
 
 def _events(call: MirroredCall) -> Iterator[Event]:
-    """The request and the answer, with the words of KServe 0.20.0's agent."""
-    name = str(uuid4())
-    types = [value.decode("latin-1") for header, value in call.headers if header == b"content-type"]
+    """The request and the answer, with the words of KServe 0.20.0's agent and the id that it would give."""
+    name = _header(call, b"ce-id") or str(uuid4())
     for side, seconds, payload in (
         (Side.REQUEST, call.began, call.body),
         (Side.RESPONSE, call.ended, call.answer),
@@ -148,13 +156,17 @@ def _events(call: MirroredCall) -> Iterator[Event]:
             type=PREFIX + side.value,
             time=datetime.fromtimestamp(seconds, timezone.utc),
             data=b"".join(payload),
-            content_type=types[0] if types else None,  # the request's, on both
+            content_type=_header(call, b"content-type"),  # the request's, on both
             extensions={
                 "namespace": "local",
                 "inferenceservicename": call.model,
                 "component": "predictor",
             },
         )
+
+
+def _header(call: MirroredCall, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for header, value in call.headers if header == name), None)
 
 
 class MirroredApp:

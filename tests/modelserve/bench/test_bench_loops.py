@@ -48,7 +48,8 @@ async def test_every_caller_calls_again_on_its_connection(serve_script: StartScr
     assert most[1] == 4
     assert report.latency is not None
     assert report.latency.p50_ms >= 10
-    assert report.throughput * report.seconds <= calls[0]
+    # From answer to answer: a loaded machine's silence at the end of the window is no part of it.
+    assert 0.5 * calls[0] < report.throughput * report.seconds < 1.5 * calls[0]
 
 
 async def test_a_number_of_requests(serve_script: StartScript, call: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import socket
 import threading
@@ -21,6 +22,7 @@ import pytest
 from tritonclient import http as triton
 
 from modelserve.events import Component, Event, Joiner, Pair, Side, logged_message, read_events
+from modelserve.events.bodies import plain
 from modelserve.server.mirror import Mirror
 from modelserve.server.mirror_outputs import FileOutput, HttpOutput
 
@@ -31,10 +33,14 @@ CALL = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]
 
 @dataclass
 class Heard:
-    """A sink that does what the test tells it; ``requests`` are what came."""
+    """A sink that does what the test tells it; ``requests`` are what came.
+
+    It answers with ``statuses`` first, and then with ``status``.
+    """
 
     url: str
     status: int = 202
+    statuses: list[int] = field(default_factory=list)
     answer: bytes = b""
     is_hanging_up: bool = False
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -53,7 +59,7 @@ def heard() -> Iterator[Heard]:
             body = self.rfile.read(int(self.headers["content-length"]))
             sink.go_on.wait(30)
             sink.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(sink.status)
+            self.send_response(sink.statuses.pop(0) if sink.statuses else sink.status)
             self.send_header("Content-Length", str(len(sink.answer)))
             self.end_headers()
             self.wfile.write(sink.answer)
@@ -170,6 +176,16 @@ async def test_refused_calls_are_told_nobody(echo: Any, serve: Any, heard: Heard
     assert dropped(served) == 0
 
 
+async def test_a_call_keeps_the_id_that_its_caller_gave_it(echo: Any, serve: Any, heard: Heard) -> None:
+    served = await serve(echo, mirror=Mirror(HttpOutput(heard.url)))
+    await call(served, json=CALL, headers={"ce-id": "modelserve-shadow-7"})
+    await call(served)
+    await eventually(lambda: len(heard.events()) == 4)
+    first, second = pairs_of(heard.events())
+    assert first.request.id == "modelserve-shadow-7"
+    assert second.request.id not in ("", "modelserve-shadow-7")
+
+
 async def test_a_caller_that_has_gone_has_no_answer(echo: Any, serve: Any, heard: Heard) -> None:
     served = await serve(echo, mirror=Mirror(HttpOutput(heard.url, timeout_seconds=60)))
     echo.go_on.clear()
@@ -249,6 +265,31 @@ async def test_a_sink_that_comes_back_or_hangs_up_gets_all_that_follows(
         await eventually(lambda n=number: len(heard.requests) == 2 * n)  # type: ignore[misc]
     assert len(pairs_of(heard.events())) == 5
     assert dropped(served) == 2
+
+
+async def test_an_answer_is_not_sent_without_its_request(echo: Any, serve: Any, heard: Heard) -> None:
+    served = await serve(echo, mirror=Mirror(HttpOutput(heard.url, timeout_seconds=60)))
+    heard.statuses = [503, 202, 202]
+    for number in (1, 3):
+        assert (await call(served)).status_code == 200
+        await eventually(lambda n=number: len(heard.requests) >= n)  # type: ignore[misc]
+    assert dropped(served) == 2
+    refused, *taken = heard.events()
+    assert refused.type.endswith(Side.REQUEST.value)
+    assert len(pairs_of(taken)) == 1
+
+
+async def test_a_compressed_request_can_be_read_from_the_log(echo: Any, serve: Any, tmp_path: Path) -> None:
+    """The log has none of the call's headers."""
+    file = tmp_path / "calls.jsonl"
+    served = await serve(echo, mirror=Mirror(FileOutput(file)))
+    packed = gzip.compress(json.dumps(CALL).encode())
+    assert (await call(served, content=packed, headers={"content-encoding": "gzip"})).status_code == 200
+    await eventually(lambda: file.read_bytes().count(b"\n") == 2)
+    headers = {"content-type": "application/cloudevents+json"}
+    (pair,) = pairs_of([one for line in file.read_bytes().splitlines() for one in read_events(headers, line)])
+    assert pair.request.body == packed
+    assert json.loads(plain(pair.request.body)) == CALL
 
 
 async def test_a_slow_sink_makes_nobody_wait_and_fills_no_memory(echo: Any, serve: Any, heard: Heard) -> None:
