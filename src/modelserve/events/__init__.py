@@ -2,7 +2,7 @@
 
 from modelserve.events.event import Event, EventError, Rejection
 from modelserve.events.incoming import read_events
-from modelserve.events.joining import Joiner, Pair
+from modelserve.events.joining import Joiner, Joining, Pair
 from modelserve.events.logged import Component, LoggedMessage, Side, logged_message
 from modelserve.events.outgoing import write_event, write_structured
 
@@ -11,6 +11,7 @@ __all__ = [
     "Event",
     "EventError",
     "Joiner",
+    "Joining",
     "LoggedMessage",
     "Pair",
     "Rejection",

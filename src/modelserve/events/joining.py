@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Protocol
 
 from modelserve.events.logged import Component, LoggedMessage, Side
 
@@ -29,6 +30,18 @@ class Pair:
     def seconds(self) -> float:
         """From the request to the answer, by the agent's clock."""
         return self.response.time - self.request.time
+
+
+class Joining(Protocol):
+    """What makes calls of halves."""
+
+    outcomes: Counter[str]
+
+    def offer(self, message: LoggedMessage, *, now: float) -> Pair | None:
+        """Take half a call; the call, if that was its second half."""
+
+    def expire(self, *, now: float) -> None:
+        """Give up halves that have waited long enough."""
 
 
 class Joiner:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,9 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 
 from modelserve.errors import InvalidInput
 from modelserve.events import Component, EventError, LoggedMessage, Pair, Rejection, Side
+from modelserve.events.bodies import json_length
 from modelserve.events.calls import Entity, ImageCall, TextCall
-from modelserve.events.payloads import json_length, read_call
+from modelserve.events.payloads import read_call
 from modelserve.protocol.messages import (
     InferenceRequest,
     InferenceResponse,
@@ -101,8 +105,9 @@ def test_texts_of_v2(shape: tuple[int, ...], asked_binary: bool, answered_binary
     )
 
 
-def test_texts_of_v1() -> None:
-    request = orjson.dumps({"instances": ["Merkel", ""]})
+@pytest.mark.parametrize("word", ["instances", "inputs"])
+def test_texts_of_v1(word: str) -> None:
+    request = orjson.dumps({word: ["Merkel", ""]})
     call = read_texts(request, encode_predictions([FOUND, []]))
     assert call == TextCall(None, None, None, 0.25, ["Merkel", ""], [[ENTITY], []])
 
@@ -161,9 +166,39 @@ def test_an_answer_of_a_server_that_tells_nothing_of_itself() -> None:
     assert (call.model, call.revision, call.model_digest) == ("names", None, None)
 
 
-@given(st.recursive(st.text() | st.floats() | st.none(), st.lists, max_leaves=20), st.binary(min_size=1))
-def test_where_the_json_part_ends(value: Any, raw: bytes) -> None:
-    part = orjson.dumps({"a": value})
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_request_that_was_compressed(pack: Callable[[bytes], bytes], binary: bool) -> None:
+    request = triton_request("text", np.array(["Merkel"], object), "BYTES", binary=binary)
+    response = answer(entities(FOUND), binary=binary)
+    assert read_texts(pack(request), response) == read_texts(request, response)
+    in_v1 = orjson.dumps({"instances": ["Merkel"]})
+    assert read_texts(pack(in_v1), encode_predictions([FOUND])).entities == [[ENTITY]]
+
+
+def test_what_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelserve.events.bodies.MOST_UNPACKED", 1000)
+    request = orjson.dumps({"inputs": [{**TEXT, "data": ["x" * 2000]}]})
+    with pytest.raises(EventError, match="at most 1000 bytes are accepted"):
+        read_call(pair(gzip.compress(request), GOOD_RESPONSE))
+
+
+def test_blanks_before_the_json_of_a_binary_request() -> None:
+    request = triton_request("text", np.array(["Merkel"], object), "BYTES", binary=True)
+    response = answer(entities(FOUND), binary=True)
+    assert read_texts(b" \r\n\t" + request, response) == read_texts(request, response)
+
+
+blanks = st.text(" \t\r\n", max_size=5).map(str.encode)
+
+
+@given(
+    blanks,
+    st.recursive(st.text() | st.floats() | st.none(), st.lists, max_leaves=20),
+    st.binary(min_size=1),
+)
+def test_where_the_json_part_ends(before: bytes, value: Any, raw: bytes) -> None:
+    part = before + orjson.dumps({"a": value})
     assert json_length(part) is None
     length = json_length(part + raw)
     # A raw part of white space alone is JSON to its end.
@@ -185,6 +220,7 @@ TEXT = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["x"]}
 GOOD_REQUEST = orjson.dumps({"inputs": [TEXT]})
 GOOD_RESPONSE = answer(entities([]), binary=False)
 TWO = answer(entities([], []), binary=False)
+THREE = answer(entities([], [], []), binary=False)
 V1 = orjson.dumps({"instances": ["x"]})
 
 
@@ -214,12 +250,107 @@ V1 = orjson.dumps({"instances": ["x"]})
         (orjson.dumps({"instances": [{"b64": "?"}]}), encode_predictions([{"labels": [], "scores": []}])),
         (orjson.dumps({"instances": [{"url": "x"}]}), encode_predictions([{"labels": [], "scores": []}])),
         (orjson.dumps({"instances": 1}), encode_predictions([])),
+        (orjson.dumps({"instances": []}), encode_predictions([])),
+        (V1, orjson.dumps({"predictions": {"a": []}})),
+        (V1, encode_predictions([{}])),
+        (orjson.dumps({"inputs": [{**TEXT, "shape": [0], "data": []}]}), answer(entities(), binary=False)),
+        (orjson.dumps({"inputs": [{**TEXT, "shape": [1, 3], "data": ["x"] * 3}]}), THREE),
+        (orjson.dumps({"inputs": [{**TEXT, "shape": [], "data": ["x"]}]}), GOOD_RESPONSE),
+        (orjson.dumps({"inputs": [TEXT, {**TEXT, "name": "image"}]}), GOOD_RESPONSE),
+        (gzip.compress(GOOD_REQUEST)[:-9], GOOD_RESPONSE),
+        (b"\x1f\x8bno gzip", GOOD_RESPONSE),
     ],
 )
 def test_what_is_no_call_of_ours(request_body: bytes, response_body: bytes) -> None:
     with pytest.raises(EventError, match="texts with their entities and images") as raised:
         read_call(pair(request_body, response_body))
     assert raised.value.rejection is Rejection.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": True},
+        {"end": 6.0},
+        {"start": -1},
+        {"start": 6},
+        {"score": True},
+        {"score": "0.5"},
+        {"score": -0.1},
+        {"score": 1.5},
+        {"score": None},
+        {"type": None},
+        {"text": 3},
+    ],
+    ids=str,
+)
+def test_entities_that_no_model_of_ours_answers(change: dict[str, Any]) -> None:
+    found = entities([{**FOUND[0], **change}])
+    request = triton_request("text", np.array(["Merkel"], object), "BYTES", binary=False)
+    for body in (request, V1):
+        response = (
+            answer(found, binary=False) if body is request else encode_predictions([[FOUND[0] | change]])
+        )
+        with pytest.raises(EventError):
+            read_call(pair(body, response))
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        {"labels": ["cat"], "scores": [0.5, 0.25]},
+        {"labels": [], "scores": []},
+        {"labels": [1], "scores": [0.5]},
+        {"labels": "c", "scores": [0.5]},
+        {"labels": ["cat"], "scores": [True]},
+        {"labels": ["cat"], "scores": [None]},
+        {"labels": ["cat"], "scores": [2]},
+    ],
+    ids=str,
+)
+def test_labels_of_v1_that_no_model_of_ours_answers(prediction: dict[str, Any]) -> None:
+    request = orjson.dumps({"instances": [{"b64": "eA=="}]})
+    with pytest.raises(EventError):
+        read_call(pair(request, encode_predictions([prediction])))
+
+
+LABEL, SCORE, PROBABILITY, EMBEDDING = classes(probability=True)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        [LABEL, Tensor("score", "FP32", np.array([[0.75, 0.2, 0.05]], np.float32))],
+        [LABEL, Tensor("score", "FP32", np.array([[1.5, 0.25]], np.float32))],
+        [LABEL, Tensor("score", "FP32", np.array([[np.nan, 0.25]], np.float32))],
+        [LABEL, Tensor("score", "FP64", np.array([[0.75, 0.25]]))],
+        [LABEL, Tensor("score", "FP32", np.array([0.75], np.float32))],
+        [Tensor("label", "BYTES", bytes_array([], (1, 0))), Tensor("score", "FP32", np.zeros((1, 0), "f"))],
+        [Tensor("label", "BYTES", bytes_array([b"\xff", b"dog"], (1, 2))), SCORE],
+        [Tensor("probability", "FP32", np.array([[-0.5, 0.5]], np.float32))],
+        [Tensor("embedding", "FP32", np.array([[np.inf, 0.5]], np.float32))],
+        [Tensor("logits", "FP32", np.ones((1, 2), np.float32))],
+    ],
+)
+def test_outputs_that_no_model_of_ours_answers(tensors: list[Tensor]) -> None:
+    request = triton_request("image", np.array([IMAGE], object), "BYTES", binary=True)
+    with pytest.raises(EventError):
+        read_call(pair(request, answer(*tensors, binary=True)))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4, 5), (1, 3, 0, 5), (1, 4, 4, 5), (3, 4, 5)])
+def test_pixels_of_a_shape_that_is_no_image_s(shape: tuple[int, ...]) -> None:
+    request = triton_request("pixels", np.zeros(shape, np.float32), "FP32", binary=True)
+    with pytest.raises(EventError):
+        read_call(pair(request, answer(*classes(), binary=True)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers(value: float) -> None:
+    pixels = np.full((1, 3, 4, 5), value, np.float32)
+    request = triton_request("pixels", pixels, "FP32", binary=True)
+    with pytest.raises(EventError):
+        read_call(pair(request, answer(*classes(), binary=True)))
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

@@ -10,5 +10,6 @@ from modelserve.events.sink.limits import SinkLimits
 from modelserve.events.sink.metrics import SinkMetrics
 from modelserve.events.sink.pages import Answer, Page, Pages
 from modelserve.events.sink.runner import Sink, run_sink
+from modelserve.events.sink.totals import Totals
 
-__all__ = ["Answer", "Consumer", "Page", "Pages", "Sink", "SinkLimits", "SinkMetrics", "run_sink"]
+__all__ = ["Answer", "Consumer", "Page", "Pages", "Sink", "SinkLimits", "SinkMetrics", "Totals", "run_sink"]

@@ -53,6 +53,12 @@ class SinkMetrics:
             child = self._children[outcome] = self._events.labels(outcome)
         child.inc(number)
 
+    def outcomes(self) -> dict[str, int]:
+        """How many events ended how; those outcomes that there are."""
+        (family,) = self._events.collect()
+        totals = [sample for sample in family.samples if sample.name.endswith("_total")]
+        return {one.labels["outcome"]: int(one.value) for one in totals if one.value}
+
     def watch(self, *, messages: Callable[[], int], size: Callable[[], int]) -> None:
         """Show how many messages wait, and how many bytes they have with those that are being read."""
         for name, text, told in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import socket
 import sys
@@ -67,7 +68,7 @@ class Sink:
             http_config(
                 self._app,
                 protocol=protocol,
-                grace_seconds=min(_READING_SECONDS, int(limits.grace_seconds)),
+                grace_seconds=_READING_SECONDS + math.ceil(limits.grace_seconds),  # see serve
             )
         )
         metrics.watch(messages=lambda: len(self._backlog), size=lambda: self._backlog.size)
@@ -93,6 +94,10 @@ class Sink:
             self._app.leaving = True
             self._server.should_exit = True
             sweeping.cancel()
+            await asyncio.wait({serving}, timeout=min(_READING_SECONDS, self._limits.grace_seconds))
+            # What is not whole now is cut off here: uvicorn would cancel it, with a traceback in the log.
+            for connection in list(self._server.server_state.connections):
+                connection.transport.abort()
             await serving
             await asyncio.to_thread(self._worker.stop)
 

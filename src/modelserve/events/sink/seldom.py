@@ -18,7 +18,7 @@ class Seldom:
         self._logger, self._seconds = logger, seconds
         self._said: dict[str, tuple[float, int]] = {}
 
-    def log(self, level: int, sentence: str, error: Exception | None = None) -> None:
+    def log(self, level: int, sentence: str, error: BaseException | None = None) -> None:
         """Log a sentence, with the traceback of an error, unless it was said a moment ago."""
         now = monotonic()
         since, kept = self._said.get(sentence, (-self._seconds, 0))

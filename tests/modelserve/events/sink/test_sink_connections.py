@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from modelserve.server import http_server
+
 ACCEPTED = b"HTTP/1.1 202 Accepted"
 
 
@@ -172,3 +174,40 @@ def test_a_client_that_would_rather_speak_http_2(sink: Any, agent: Any) -> None:
         connection.sendall(head(agent, "content-length: 2") + b"{}")
         assert ACCEPTED in read_until(connection, b"\r\n\r\n")
     sink.ends_with(taken=2)
+
+
+@pytest.mark.parametrize("sent", [b"1;", b"1\r\nx\r\n0\r\n"], ids=["extension", "trailers"])
+def test_what_is_no_body_without_end(sink: Any, agent: Any, sent: bytes) -> None:
+    more = b"a: b\r\n" * 700 if sent.endswith(b"\n") else b"x" * 4096
+    with sink.connect() as connection:
+        connection.sendall(head(agent, "transfer-encoding: chunked") + sent)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(5000):
+                connection.sendall(more)
+            pytest.fail("20 MB were taken")
+    sink.ends_with(incomplete=1)
+
+
+def test_a_connection_that_is_silent_after_a_late_body_is_closed(
+    start_sink: Any, agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 0.2)
+    sink = start_sink(max_event_bytes=10)
+    with sink.connect() as connection:
+        connection.sendall(head(agent, "content-length: 11"))
+        assert b"413" in read_until(connection, b'included"}')
+        connection.sendall(b"x" * 11)
+        assert is_closed(connection)
+
+
+def test_a_slow_sender_at_the_end_is_cut_off_without_a_traceback(
+    start_sink: Any, agent: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = start_sink(grace_seconds=0.5)
+    with sink.connect() as connection:
+        connection.sendall(head(agent, "content-length: 500000") + b"x" * 300_000)
+        sink.eventually(lambda: sink.gauge("queue_bytes") > 0)
+        sink.stop()
+        assert is_closed(connection)
+    assert sink.outcomes() == {"incomplete": 1}
+    assert "Traceback" not in caplog.text
