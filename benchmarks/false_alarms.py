@@ -16,13 +16,9 @@ import numpy as np
 from modelserve.bench.inputs import read_items
 from modelserve.drift.building import asked_calls
 from modelserve.drift.features import Extractor, assets_of
-from modelserve.drift.judging import Alarms
 from modelserve.drift.settings import DriftSettings
 from modelserve.drift.table import Table
-from modelserve.drift.verdicts import Outcome, Source
-from modelserve.events import Component
-
-SOURCE = Source(Component("local", "local", "predictor"), "local", "local")
+from modelserve.drift.verdicts import Outcome
 
 
 def main() -> None:
@@ -47,7 +43,7 @@ def main() -> None:
 def measure(table: Table, options: argparse.Namespace) -> dict[str, object]:
     """Shares of windows that are called drifted, and of runs in which an alarm goes up."""
     settings = DriftSettings.model_validate({})
-    judge, random = settings.judge(), np.random.default_rng(0)
+    judge, rule, random = settings.judge(), settings.alarm_rule(), np.random.default_rng(0)
     needed = options.reference_samples + options.windows * settings.window_samples
     if table.size < needed:
         raise SystemExit(f"{table.size} samples are too few; {needed} are needed")
@@ -56,12 +52,12 @@ def measure(table: Table, options: argparse.Namespace) -> dict[str, object]:
     for _ in range(options.runs):
         order = random.permutation(table.size)
         reference = table.take(order[: options.reference_samples])
-        up, known = False, Alarms(needed=settings.alarm_needed, of=settings.alarm_of)
+        up, said = False, list[Outcome]()
         for number in range(options.windows):
             first = options.reference_samples + number * settings.window_samples
             found = judge.judge(table.take(order[first : first + settings.window_samples]), reference)
-            up |= known.is_up(SOURCE, "reference", found.outcome)
-            known.add(SOURCE, "reference", found.outcome)
+            up |= rule.is_up(said, found.outcome)
+            said.append(found.outcome)
             windows += found.outcome is Outcome.DRIFT
             blamed.update(one.feature for one in found.features if one.drifted)
         alarms += up

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from modelserve.drift.monitor import Monitor
 from modelserve.events import LoggedMessage
+from modelserve.events.sink import Totals
 
 
 class MonitorConsumer:
@@ -15,12 +15,14 @@ class MonitorConsumer:
     Args:
         monitor: used on the thread that calls.
         count: told of outcomes as they become known.
+        follow: what else is due every second or so.
     """
 
-    def __init__(self, monitor: Monitor, count: Callable[[str, int], None]) -> None:
-        self._monitor = monitor
-        self._count = count
-        self._counted: Counter[str] = Counter()
+    def __init__(
+        self, monitor: Monitor, count: Callable[[str, int], None], follow: Callable[[], None]
+    ) -> None:
+        self._monitor, self._follow = monitor, follow
+        self._totals = Totals(count)
 
     def take(self, message: LoggedMessage) -> None:
         """Take half a call."""
@@ -29,15 +31,10 @@ class MonitorConsumer:
     def idle(self) -> None:
         """Do what is due, and count what became of the events since the last time."""
         self._monitor.idle()
-        self._tell()
+        self._totals.tell(self._monitor.outcomes)
+        self._follow()
 
     def close(self) -> None:
         """Write what came."""
         self._monitor.close()
-        self._tell()
-
-    def _tell(self) -> None:
-        outcomes = self._monitor.outcomes
-        for outcome, number in (outcomes - self._counted).items():
-            self._count(outcome, number)
-        self._counted = outcomes
+        self._totals.tell(self._monitor.outcomes)

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client import CollectorRegistry
 
+from drift_detector.alibi.online_mmd import OnlineMaximumMeanDiscrepancy
 from drift_detector.consumer import MonitorConsumer
+from drift_detector.following import Follower
 from drift_detector.pages import Pages
 from drift_detector.settings import DetectorSettings
 from modelserve.drift.assessing import Assessor
 from modelserve.drift.baselines import References
-from modelserve.drift.judging import Alarms
 from modelserve.drift.metrics import DriftMetrics
-from modelserve.drift.monitor import Monitor, MonitorOptions
-from modelserve.drift.notices import Notifier
-from modelserve.drift.peers import Peers
+from modelserve.drift.monitor import Monitor, MonitorOptions, local_monitor
+from modelserve.drift.notices import DriftOutbox
 from modelserve.drift.references import Reference
+from modelserve.drift.shared.monitor import shared_monitor
+from modelserve.drift.shared.redis import SharedRedis
 from modelserve.drift.store import Store
+from modelserve.drift.streams import Streams
 from modelserve.drift.verdicts import Verdict
+from modelserve.events.notifier import Notifier
 from modelserve.events.sink import Sink, SinkLimits, SinkMetrics, run_sink
 
 logger = logging.getLogger(__name__)
 
 ORIGIN = "/modelserve/drift-detector"
 """The source of its events."""
-
-_MOST_REMEMBERED = 1000
 
 
 def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
@@ -38,7 +41,7 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
         references: to take into the store.
 
     Raises:
-        StoreError: the store cannot be used.
+        StoreError: the store or the shared state cannot be used.
         StartError: the port is taken.
     """
     limits = SinkLimits(
@@ -54,10 +57,10 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
     registry = CollectorRegistry()
     sink_metrics = SinkMetrics("modelserve_drift", registry)
     metrics = DriftMetrics(registry, seconds=settings.window_seconds)
-    notifier = Notifier(store, settings.notify_url, origin=ORIGIN) if settings.notify_url else None
+    outbox = DriftOutbox(store, origin=ORIGIN)
+    notifier = Notifier(outbox, settings.notify_url) if settings.notify_url else None
 
     def tell(verdict: Verdict) -> None:
-        metrics.tell(verdict)
         if verdict.alarm:
             logger.warning(
                 "%s of %s has drifted from %s",
@@ -68,14 +71,16 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
             if notifier is not None:
                 notifier.wake()
 
-    alarms = settings.alarms()
-    for verdict in (stored.verdict for stored in store.verdicts(last=_MOST_REMEMBERED)):
-        metrics.tell(verdict)
-        alarms.add(verdict.source, verdict.baseline, verdict.outcome)
-    monitor = _make_monitor(settings, store, known, alarms, tell)
+    redis = SharedRedis(settings.shared_url) if settings.shared_url else None
+    making = ThreadPoolExecutor(1, thread_name_prefix="thresholds")
+    streams = None
+    if run_time := settings.online_run_time:
+        streams = Streams(OnlineMaximumMeanDiscrepancy, known, run_time=run_time, making=making)
+    monitor = _make_monitor(settings, store, redis, known, streams=streams, tell=tell)
+    follower = Follower(store, known, metrics, keep_seconds=settings.keep_days * 24 * 3600)
     pages = Pages(store, known, alpha=settings.alpha)
     sink = Sink(
-        MonitorConsumer(monitor, sink_metrics.count),
+        MonitorConsumer(monitor, sink_metrics.count, follower.follow),
         sink_metrics,
         limits,
         pages={
@@ -89,29 +94,32 @@ def detect(settings: DetectorSettings, references: Sequence[Reference]) -> None:
     finally:
         if notifier is not None:
             notifier.close()
+        if redis is not None:
+            redis.close()
+        making.shutdown(wait=False, cancel_futures=True)
         store.close()
 
 
 def _make_monitor(
     settings: DetectorSettings,
     store: Store,
+    redis: SharedRedis | None,
     references: References,
-    alarms: Alarms,
+    *,
+    streams: Streams | None,
     tell: Callable[[Verdict], None],
 ) -> Monitor:
-    peers = Peers(
-        seconds=settings.window_seconds, windows=store.last_windows(), first_seen=store.first_seen()
-    )
-    assessor = Assessor(settings.judge(), references, peers, alarms, most_inputs=settings.keep_inputs)
+    assessor = Assessor.of(settings, references, store, most_inputs=settings.keep_inputs)
     options = MonitorOptions(
         window_samples=settings.window_samples,
         window_seconds=settings.window_seconds,
         join_seconds=settings.join_seconds,
         flush_seconds=settings.flush_seconds,
-        keep_seconds=settings.keep_days * 24 * 3600,
         shown=settings.keep_inputs > 0,
     )
-    return Monitor(store, references, assessor, options, tell=tell)
+    if redis is None:
+        return local_monitor(store, references, assessor, options, tell=tell, streams=streams)
+    return shared_monitor(redis, store, references, assessor, options, tell=tell)
 
 
 def _announce(port: int) -> None:

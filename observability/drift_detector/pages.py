@@ -7,13 +7,14 @@ import time
 
 import orjson
 
+from modelserve.database import StoreError
 from modelserve.drift.baselines import References
 from modelserve.drift.references import NoReference, Reference
 from modelserve.drift.report.collecting import collect
 from modelserve.drift.report.page import write_page
 from modelserve.drift.rows import StoredVerdict
 from modelserve.drift.saying import verdict_json
-from modelserve.drift.store import Store, StoreError
+from modelserve.drift.store import Store
 from modelserve.events.sink import Answer
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from drift_detector.alibi.library import require
 from modelserve.drift.settings import DriftSettings
 from modelserve.settings import MEBIBYTE
 
@@ -30,6 +31,22 @@ class DetectorSettings(DriftSettings):
             raise ValueError("a database in memory is one for each thread; sqlite:///FILE is accepted")
         return url
 
+    shared_url: str | None = Field(
+        None,
+        validate_default=True,
+        description="Redis where several detectors join calls and collect windows together: "
+        "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS.",
+    )
+
+    @field_validator("shared_url")
+    @classmethod
+    def _check_shared(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and str(info.data.get("store")).startswith("sqlite"):
+            raise ValueError(
+                "detectors that share Redis share a store too; postgresql+psycopg://… is accepted"
+            )
+        return url
+
     references: list[Path] = Field(
         default_factory=list,
         description="Files of `modelserve drift reference`, or folders of them, for the store; may be "
@@ -41,6 +58,29 @@ class DetectorSettings(DriftSettings):
     flush_seconds: float = Field(
         1.0, gt=0, description="How long what came is in memory alone: what a crash may lose."
     )
+    online_run_time: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Has texts or images looked at as they come: how many there are from one alarm to the "
+        "next, on average, where nothing has changed, at least 100. 0 waits for full windows. It needs "
+        "alibi-detect.",
+    )
+
+    @field_validator("online_run_time")
+    @classmethod
+    def _check_online(cls, samples: int, info: ValidationInfo) -> int:
+        if 0 < samples < 100:
+            raise ValueError(f"{samples} is an alarm in every window; 0, and 100 to 10000, are accepted")
+        if samples and info.data.get("shared_url") is not None:
+            raise ValueError("of several detectors each sees a part of what comes; 0 is accepted")
+        if samples:
+            try:
+                require()
+            except ModuleNotFoundError as error:
+                raise ValueError("alibi-detect is not installed, which it needs; 0 is accepted") from error
+        return samples
+
     keep_days: float = Field(90.0, gt=0, description="How long windows and verdicts are kept.")
     keep_inputs: int = Field(
         10,

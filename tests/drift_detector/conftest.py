@@ -14,12 +14,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from http_servers import serving
 
 from modelserve.events import Event
 from modelserve.events.logfile import write_log
@@ -107,19 +108,30 @@ def modelserve() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def reference(
+def make_reference(
     logged: Callable[..., list[Event]],
     log_file: Callable[[list[Event]], Path],
     modelserve: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+) -> Callable[..., Path]:
+    """Makes references out of logs of ordinary calls, by further flags of the command."""
+
+    def make(*flags: object) -> Path:
+        path = tmp_path_factory.mktemp("reference") / "reference.zip"
+        made = modelserve(
+            *("drift", "reference", "--model", "names", "--log", log_file(logged(600)), "--output", path),
+            *flags,
+        )
+        assert made.returncode == 0, made.stderr
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference(make_reference: Callable[..., Path]) -> Path:
     """A reference out of a log of ordinary calls."""
-    path = tmp_path_factory.mktemp("reference") / "reference.zip"
-    made = modelserve(
-        "drift", "reference", "--model", "names", "--log", log_file(logged(600)), "--output", path
-    )
-    assert made.returncode == 0, made.stderr
-    return path
+    return make_reference()
 
 
 @dataclass
@@ -203,14 +215,9 @@ def inbox() -> Iterator[Inbox]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    box.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield box
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as port:
+        box.url = f"http://127.0.0.1:{port}/"
+        yield box
 
 
 @pytest.fixture
@@ -218,9 +225,9 @@ def wait_until() -> Callable[[Callable[[], Any]], Any]:
     """Asks until there is an answer."""
 
     def wait(what: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (found := what()):
-            assert time.monotonic() < deadline, "not within 30 s"
+            assert time.monotonic() < deadline, "not within 120 s"
             time.sleep(0.05)
         return found
 

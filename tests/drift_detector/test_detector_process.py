@@ -136,6 +136,7 @@ def test_inputs_are_not_kept_where_they_must_not_be(
         (["--store=nosuch://x"], "a URL as sqlite:///drift.db", 1),
         (["--references=/no/such/file"], "cannot be read", 1),
         (["--alarm_needed=4"], "at most alarm_of, 3, is accepted", 2),
+        (["--online_run_time=50"], "0, and 100 to 10000, are accepted", 2),
         (["--detectors=nosuch"], "accepted are kolmogorov_smirnov", 2),
         (["--queue_bytes=5"], "at least twice max_event_bytes", 1),
         (["--store=sqlite://"], "sqlite:///FILE is accepted", 2),

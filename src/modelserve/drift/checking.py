@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from modelserve.drift.assessing import Assessor
 from modelserve.drift.baselines import References
-from modelserve.drift.monitor import Monitor, MonitorOptions
-from modelserve.drift.peers import Peers
+from modelserve.drift.monitor import MonitorOptions, local_monitor
 from modelserve.drift.references import Reference
 from modelserve.drift.report.collecting import Chapter, collect
 from modelserve.drift.settings import DriftSettings
@@ -42,19 +41,12 @@ def check(events: Iterable[Event], references: Sequence[Reference], settings: Dr
     store = Store("sqlite://")
     now, rejected = -math.inf, Counter[str]()
     known = References(references)
-    assessor = Assessor(
-        settings.judge(),
-        known,
-        Peers(seconds=settings.window_seconds),
-        settings.alarms(),
-        most_inputs=_MOST_INPUTS,
-    )
+    assessor = Assessor.of(settings, known, store, most_inputs=_MOST_INPUTS)
     options = MonitorOptions(
         window_samples=settings.window_samples,
         window_seconds=settings.window_seconds,
-        keep_seconds=math.inf,
     )
-    monitor = Monitor(store, known, assessor, options, tell=lambda _: None, clock=lambda: now)
+    monitor = local_monitor(store, known, assessor, options, tell=lambda _: None, clock=lambda: now)
     for event in events:
         try:
             message = logged_message(event)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelserve.drift.correction import Correction, correct
 from modelserve.drift.detectors import Comparison, Detector
-from modelserve.drift.table import Table
-from modelserve.drift.verdicts import FeatureVerdict, Outcome, Source
+from modelserve.drift.table import Column, Table
+from modelserve.drift.verdicts import FeatureVerdict, Outcome
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,20 @@ class Judge:
     min_effect: float = 0.1
 
     def judge(self, window: Table, baseline: Table) -> Judgement:
-        """Compare every feature of which both sides have enough."""
+        """Compare every feature of which both sides have enough, if one version of features told both."""
+        if window.version != baseline.version:
+            return Judgement(
+                Outcome.NO_VERDICT,
+                reason=f"the window's features are of version {window.version}, the baseline's of "
+                f"{baseline.version}; those of one version are compared: `modelserve drift reference` makes "
+                "a reference anew",
+            )
         compared = self._comparisons(window, baseline)
         if not compared:
             return Judgement(
                 Outcome.NO_VERDICT,
                 reason=f"no feature has {self.min_samples} samples in the window ({window.size}) and in the "
-                f"baseline ({baseline.size})",
+                f"baseline ({baseline.size}) that a detector compares",
             )
         corrected = correct([comparison.p_value for *_, comparison in compared], self.correction)
         features = [
@@ -82,34 +91,39 @@ class Judge:
                 continue
             sizes = (len(old), len(new))
             found.extend(
-                (name, detector, sizes, detector.compare(old, new))
+                (name, detector, sizes, comparison)
                 for detector in self.detectors
-                if detector.kind is kind
+                if detector.kind is kind and (comparison := _compare(detector, name, old, new)) is not None
             )
         return found
 
 
-class Alarms:
+def _compare(detector: Detector, name: str, baseline: Column, window: Column) -> Comparison | None:
+    """None, and a line in the log, where the detector cannot compare such samples: the others go on."""
+    try:
+        return detector.compare(baseline, window)
+    except ValueError as error:
+        logger.warning("%s does not compare %s: %s", detector.name, name, error)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRule:
     """An alarm is up while ``needed`` of the last ``of`` verdicts on a source said drift.
 
     A single window may be called drifted by chance, or by a burst that is over; windows without a verdict
     say nothing either way.
     """
 
-    def __init__(self, *, needed: int, of: int) -> None:
-        self._needed, self._of = needed, of
-        self._last: dict[tuple[Source, str], deque[bool]] = {}
+    needed: int
+    of: int
 
-    def is_up(self, source: Source, baseline: str, outcome: Outcome) -> bool:
-        """Whether the alarm would be up after this verdict of a source against a baseline."""
-        last: Sequence[bool] = self._last.get((source, baseline), ())
-        if outcome is Outcome.NO_VERDICT:
-            return sum(last) >= self._needed
-        followed = [*last, outcome is Outcome.DRIFT]
-        return sum(followed[-self._of :]) >= self._needed
+    def is_up(self, before: Sequence[Outcome], outcome: Outcome) -> bool:
+        """Whether the alarm is up after a verdict.
 
-    def add(self, source: Source, baseline: str, outcome: Outcome) -> None:
-        """This verdict was said."""
-        last = self._last.setdefault((source, baseline), deque(maxlen=self._of))
-        if outcome is not Outcome.NO_VERDICT:
-            last.append(outcome is Outcome.DRIFT)
+        Args:
+            before: what was said of the source against the same baseline, the oldest first.
+            outcome: what is said now.
+        """
+        said = [one for one in (*before, outcome) if one is not Outcome.NO_VERDICT]
+        return said[-self.of :].count(Outcome.DRIFT) >= self.needed

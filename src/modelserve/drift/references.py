@@ -74,6 +74,7 @@ class Reference:
             "created": self.created,
             "origin": self.origin,
             "samples": self.table.size,
+            "features_version": self.table.version,
             "features": {name: kind.value for name, kind in self.table.kinds.items()},
         }
         files = {_ABOUT: json.dumps(about, indent=2).encode(), _TABLE: self.table.to_bytes()}

@@ -32,6 +32,8 @@ WINDOWS = sa.Table(
     sa.Column("revision", sa.Text, nullable=False),
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("is_open", sa.Boolean, nullable=False),
+    # Of a window that several processes might close.
+    sa.Column("key", sa.Text, unique=True),
     sa.Column("opened", sa.Double),
     sa.Column("closed", sa.Double),
     sa.Column("samples", sa.Integer),

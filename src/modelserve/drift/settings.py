@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from modelserve.drift.correction import Correction
 from modelserve.drift.detectors import available_detectors, named_detectors
-from modelserve.drift.judging import Alarms, Judge
+from modelserve.drift.judging import AlarmRule, Judge
 from modelserve.settings import CONFIGURATION
 
 
@@ -24,8 +24,7 @@ class DriftSettings(BaseSettings):
     detectors: str = Field(
         "",
         description="Tests by name, separated by commas; empty takes one for each kind of feature. Names: "
-        "kolmogorov_smirnov, cramer_von_mises, chi_squared, fisher, and with alibi-detect mmd, lsdd, "
-        "classifier_uncertainty.",
+        "kolmogorov_smirnov, cramer_von_mises, chi_squared, fisher, and with alibi-detect mmd and lsdd.",
     )
     alpha: float = Field(
         0.01, gt=0, lt=1, description="Share of windows called drifted where nothing has changed."
@@ -45,7 +44,8 @@ class DriftSettings(BaseSettings):
     @field_validator("detectors")
     @classmethod
     def _check_detectors(cls, names: str) -> str:
-        named_detectors(_split(names))
+        if names and not named_detectors(_split(names)):
+            raise ValueError(f"detectors is {names[:40]!r}, which names none; names or nothing are accepted")
         return names
 
     @model_validator(mode="after")
@@ -67,9 +67,9 @@ class DriftSettings(BaseSettings):
             min_effect=self.min_effect,
         )
 
-    def alarms(self) -> Alarms:
-        """The memory of verdicts, empty."""
-        return Alarms(needed=self.alarm_needed, of=self.alarm_of)
+    def alarm_rule(self) -> AlarmRule:
+        """When an alarm is up."""
+        return AlarmRule(needed=self.alarm_needed, of=self.alarm_of)
 
 
 def _split(names: str) -> list[str]:

@@ -7,35 +7,27 @@ so that after a restart no call is counted twice, and none that was written is l
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
+from modelserve.database import Database, RepeatedError
 from modelserve.drift.references import Reference
 from modelserve.drift.rows import (
     StoredVerdict,
     component_of,
     pack,
     source_columns,
-    source_of,
     verdict_columns,
     verdict_of,
     window_of,
 )
 from modelserve.drift.schema import CALLS, METADATA, PARTS, REFERENCES, VERDICTS, WINDOWS
-from modelserve.drift.verdicts import Source, Verdict
+from modelserve.drift.verdicts import Outcome, Source, Verdict
 from modelserve.drift.windows import Window
-from modelserve.errors import ModelServeError
 from modelserve.events import Component
 
 logger = logging.getLogger(__name__)
-
-
-class StoreError(ModelServeError):
-    """The store cannot be opened, read or written."""
 
 
 class Store:
@@ -49,24 +41,15 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._engine = sa.create_engine(url)
-            if self._engine.dialect.name == "sqlite":
-                sa.event.listen(self._engine, "connect", _use_write_ahead_log)
-            METADATA.create_all(self._engine)
-        except (ArgumentError, SQLAlchemyError, ImportError) as error:
-            raise StoreError(
-                f"the store cannot be opened ({error}); a URL as sqlite:///drift.db or "
-                "postgresql+psycopg://USER@HOST/NAME is accepted"
-            ) from error
+        self._database = Database(url, METADATA)
 
     def close(self) -> None:
         """Let go of its connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def add_reference(self, reference: Reference) -> None:
         """Keep a reference; one of the same version is there already."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             same = sa.select(REFERENCES.c.version).where(REFERENCES.c.version == reference.version)
             if connection.execute(same).first() is None:
                 connection.execute(
@@ -79,12 +62,17 @@ class Store:
                     )
                 )
 
-    def latest_references(self) -> list[Reference]:
-        """The newest reference of each model and digest."""
+    def latest_references(self, *, but: Sequence[str] = ()) -> list[Reference]:
+        """The newest reference of each model and digest.
+
+        Args:
+            but: versions that are had already.
+        """
         newest = sa.select(sa.func.max(REFERENCES.c.version)).group_by(
             REFERENCES.c.model, REFERENCES.c.model_digest
         )
-        rows = self._rows(sa.select(REFERENCES.c.packed).where(REFERENCES.c.version.in_(newest)))
+        wanted = sa.and_(REFERENCES.c.version.in_(newest), REFERENCES.c.version.not_in(but))
+        rows = self._database.rows(sa.select(REFERENCES.c.packed).where(wanted))
         return [Reference.from_bytes(row.packed) for row in rows]
 
     def add_part(self, part: Window, ids: Sequence[str]) -> None:
@@ -95,7 +83,7 @@ class Store:
         """
         component = part.source.component._asdict()
         try:
-            with self._engine.begin() as connection:
+            with self._database.transaction() as connection:
                 connection.execute(CALLS.insert(), [{**component, "call": one} for one in ids])
                 connection.execute(
                     PARTS.insert().values(
@@ -106,10 +94,8 @@ class Store:
                         excerpts=pack(part.excerpts),
                     )
                 )
-        except IntegrityError:
+        except RepeatedError:
             logger.warning("a part of a window of %s was written before", part.source.component.service)
-        except SQLAlchemyError as error:
-            raise _unusable(error) from error
 
     def open_parts(self) -> list[Window]:
         """The parts of the windows that are open, in the order in which they were written."""
@@ -119,26 +105,37 @@ class Store:
             .where(WINDOWS.c.is_open)
             .order_by(PARTS.c.number)
         )
-        return [window_of(row, row.excerpts) for row in self._rows(chosen)]
+        return [window_of(row, row.excerpts) for row in self._database.rows(chosen)]
 
     def recent_calls(self, most: int) -> list[tuple[Component, str]]:
         """The calls that were counted last, the oldest first."""
         chosen = sa.select(CALLS).order_by(CALLS.c.number.desc()).limit(most)
-        return [(component_of(row), row.call) for row in reversed(self._rows(chosen))]
+        return [(component_of(row), row.call) for row in reversed(self._database.rows(chosen))]
 
     def close_window(
-        self, window: Window, verdicts: Sequence[tuple[Verdict, Sequence[bytes]]], *, keep_calls: int
+        self,
+        window: Window,
+        verdicts: Sequence[tuple[Verdict, Sequence[bytes]]],
+        *,
+        keep_calls: int = 0,
+        key: str | None = None,
     ) -> None:
         """Close an open window with what is said of it.
 
-        Its samples are kept, without excerpts, until the source's next window closes.
+        Its samples are kept, without excerpts, until the source's next window closes. Those of a window with
+        a flaw are not: nothing can be compared with them.
 
         Args:
             window: whole.
             verdicts: on it, each with the inputs to keep for people to see.
             keep_calls: ids of calls to go on remembering, of the newest.
+            key: of the window, by which it is closed only once.
+
+        Raises:
+            RepeatedError: a window of that key is closed.
+            StoreError: the store cannot be written.
         """
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             number = _open_window(connection, window.source)
             connection.execute(PARTS.delete().where(PARTS.c.window == number))
             connection.execute(
@@ -149,10 +146,11 @@ class Store:
                 .where(WINDOWS.c.number == number)
                 .values(
                     is_open=False,
+                    key=key,
                     opened=window.opened,
                     closed=window.closed,
                     samples=window.table.size,
-                    features=window.table.to_bytes(),
+                    features=None if window.flaw else window.table.to_bytes(),
                 )
             )
             for verdict, inputs in verdicts:
@@ -162,42 +160,73 @@ class Store:
             newest = sa.select(sa.func.max(CALLS.c.number)).scalar_subquery()
             connection.execute(CALLS.delete().where(CALLS.c.number <= newest - keep_calls))
 
-    def last_windows(self) -> list[Window]:
-        """The last closed window of each source, the oldest first."""
+    def add_verdict(self, verdict: Verdict) -> None:
+        """Keep what is said of a window that is still open.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._database.transaction() as connection:
+            number = _open_window(connection, verdict.source)
+            connection.execute(VERDICTS.insert().values(window=number, **verdict_columns(verdict, ())))
+
+    def last_windows(self, component: Component | None = None, *, since: float = 0.0) -> list[Window]:
+        """The last closed window of each source, the oldest first.
+
+        Args:
+            component: of its sources only.
+            since: those that closed then or later, in seconds since 1970.
+        """
         chosen = (
             sa.select(*_SOURCE, WINDOWS.c.opened, WINDOWS.c.closed, WINDOWS.c.features)
-            .where(~WINDOWS.c.is_open, WINDOWS.c.features.is_not(None))
+            .where(~WINDOWS.c.is_open, WINDOWS.c.features.is_not(None), WINDOWS.c.closed >= since)
             .order_by(WINDOWS.c.closed)
         )
-        return [window_of(row) for row in self._rows(chosen)]
+        if component is not None:
+            chosen = chosen.where(_is_within(component))
+        return [window_of(row) for row in self._database.rows(chosen)]
 
-    def first_seen(self) -> dict[Source, float]:
-        """When the first closed window of each source opened, in seconds since 1970."""
-        first = sa.select(*_SOURCE, sa.func.min(WINDOWS.c.opened).label("first"))
-        rows = self._rows(first.where(~WINDOWS.c.is_open).group_by(*_SOURCE))
-        return {source_of(row): row.first for row in rows}
+    def first_seen(self, component: Component) -> dict[str, float]:
+        """When the first closed window of each of a component's revisions opened, in seconds since 1970."""
+        first = sa.select(WINDOWS.c.revision, sa.func.min(WINDOWS.c.opened).label("first"))
+        chosen = first.where(_is_within(component), ~WINDOWS.c.is_open).group_by(WINDOWS.c.revision)
+        return {row.revision: row.first for row in self._database.rows(chosen)}
+
+    def last_outcomes(self, source: Source, baseline: str, *, most: int) -> list[Outcome]:
+        """What was last said of a source against a baseline, the oldest first, but for ``NO_VERDICT``."""
+        chosen = (
+            sa.select(VERDICTS.c.outcome)
+            .join(WINDOWS, VERDICTS.c.window == WINDOWS.c.number)
+            .where(_is_of(source), VERDICTS.c.baseline == baseline)
+            .where(VERDICTS.c.outcome != Outcome.NO_VERDICT.value)
+            .order_by(VERDICTS.c.number.desc())
+            .limit(most)
+        )
+        return [Outcome(row.outcome) for row in reversed(self._database.rows(chosen))]
 
     def forget(self, *, before: float) -> None:
         """Delete windows that closed before then, in seconds since 1970, and what was said of them."""
         old = sa.select(WINDOWS.c.number).where(~WINDOWS.c.is_open, WINDOWS.c.closed < before)
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(VERDICTS.delete().where(VERDICTS.c.window.in_(old)))
             connection.execute(WINDOWS.delete().where(WINDOWS.c.number.in_(old)))
 
     def verdicts(
-        self, *, service: str | None = None, since: float = 0.0, last: int | None = None
+        self, *, service: str | None = None, since: float = 0.0, after: int = 0, last: int | None = None
     ) -> list[StoredVerdict]:
         """Verdicts, the oldest first.
 
         Args:
             service: of this InferenceService only.
             since: on windows that closed then or later, in seconds since 1970.
+            after: the one of this number.
             last: at most so many, the newest ones.
         """
-        chosen = _VERDICTS.where(VERDICTS.c.closed >= since).order_by(VERDICTS.c.number.desc()).limit(last)
+        wanted = sa.and_(VERDICTS.c.closed >= since, VERDICTS.c.number > after)
+        chosen = _VERDICTS.where(wanted).order_by(VERDICTS.c.number.desc()).limit(last)
         if service is not None:
             chosen = chosen.where(WINDOWS.c.service == service)
-        return [verdict_of(row) for row in reversed(self._rows(chosen))]
+        return [verdict_of(row) for row in reversed(self._database.rows(chosen))]
 
     def untold(self, *, since: float) -> list[StoredVerdict]:
         """Verdicts with an alarm of which no notice was sent yet, the oldest first.
@@ -206,33 +235,20 @@ class Store:
             since: on windows that closed then or later, in seconds since 1970.
         """
         wanted = _VERDICTS.where(VERDICTS.c.alarm, ~VERDICTS.c.is_told, VERDICTS.c.closed >= since)
-        return [verdict_of(row) for row in self._rows(wanted.order_by(VERDICTS.c.number))]
+        return [verdict_of(row) for row in self._database.rows(wanted.order_by(VERDICTS.c.number))]
 
     def mark_told(self, number: int) -> None:
         """A notice was sent of the verdict of that number."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             connection.execute(VERDICTS.update().where(VERDICTS.c.number == number).values(is_told=True))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise _unusable(error) from error
-
-    def _rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        with self._transaction() as connection:
-            return connection.execute(statement).all()
 
 
 _SOURCE = [WINDOWS.c[name] for name in ("namespace", "service", "name", "revision", "model_digest")]
 _VERDICTS = sa.select(VERDICTS, *_SOURCE).join(WINDOWS, VERDICTS.c.window == WINDOWS.c.number)
 
 
-def _unusable(error: SQLAlchemyError) -> StoreError:
-    said = getattr(error, "orig", None) or error  # without the statement, which helps nobody here
-    return StoreError(f"the store cannot be used: {said}")
+def _is_within(component: Component) -> sa.ColumnElement[bool]:
+    return sa.and_(*(WINDOWS.c[name] == value for name, value in component._asdict().items()))
 
 
 def _is_of(source: Source) -> sa.ColumnElement[bool]:
@@ -248,11 +264,3 @@ def _open_window(connection: sa.Connection, source: Source) -> int:
     made = connection.execute(WINDOWS.insert().values(is_open=True, **source_columns(source)))
     assert made.inserted_primary_key is not None
     return int(made.inserted_primary_key[0])
-
-
-def _use_write_ahead_log(connection: Any, _: object) -> None:
-    """Reports read while the monitor writes; a commit survives the process, if not always a power cut."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()

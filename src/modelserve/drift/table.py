@@ -7,7 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypeAlias
 from zipfile import BadZipFile
@@ -21,6 +21,9 @@ Column: TypeAlias = npt.NDArray[Any]
 Value: TypeAlias = "float | bool | str | npt.NDArray[np.float32]"
 Row: TypeAlias = Mapping[str, Value]
 """The features of one text or image by their names. One that cannot be told of this input is left out."""
+
+FEATURES_VERSION = 1
+"""Raised when a feature means something else than before: an older table's values say nothing of it then."""
 
 
 DAMAGE = (
@@ -55,11 +58,15 @@ class TableError(ModelServeError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Features of ``size`` texts or images, in the order in which they came."""
+    """Features of ``size`` texts or images, in the order in which they came.
+
+    ``version`` is the ``FEATURES_VERSION`` of what told them.
+    """
 
     size: int
     kinds: Mapping[str, Kind]
     columns: Mapping[str, Column]
+    version: int = FEATURES_VERSION
 
     @classmethod
     def from_rows(cls, rows: Sequence[Row]) -> Table:
@@ -82,9 +89,13 @@ class Table:
         """The rows of all tables, one table after the other; features that one lacks are missing there.
 
         Raises:
-            TableError: a feature is of different kinds, or of different lengths, in two of them.
+            TableError: a feature is of different kinds, or of different lengths, in two of them, or they are
+                of different versions.
         """
         whole = list(tables)
+        versions = {table.version for table in whole} or {FEATURES_VERSION}
+        if len(versions) > 1:
+            raise TableError(f"tables of different versions make no whole: {sorted(versions)}")
         kinds: dict[str, Kind] = {}
         for table in whole:
             for name, kind in table.kinds.items():
@@ -92,24 +103,21 @@ class Table:
                     raise TableError(f"feature {name!r} is both a {kinds[name].value} and a {kind.value}")
         columns = {}
         for name, kind in kinds.items():
-            length = {table.columns[name].shape[1:] for table in whole if name in table.columns}
-            if len(length) > 1:
-                raise TableError(f"feature {name!r} has vectors of different lengths: {sorted(length)}")
-            (shape,) = length
+            shapes = {table.columns[name].shape[1:] for table in whole if name in table.columns}
+            shape = _one_shape(name, shapes)
             columns[name] = np.concatenate(
                 [
                     table.columns[name] if name in table.columns else _missing(kind, table.size, shape)
                     for table in whole
                 ]
             )
-        return cls(sum(table.size for table in whole), kinds, columns)
+        return cls(sum(table.size for table in whole), kinds, columns, versions.pop())
 
     def take(self, rows: npt.NDArray[np.intp] | slice) -> Table:
         """The rows chosen, by their places or by a slice."""
         chosen = {name: column[rows] for name, column in self.columns.items()}
-        return Table(
-            len(range(self.size)[rows]) if isinstance(rows, slice) else len(rows), self.kinds, chosen
-        )
+        size = len(range(self.size)[rows]) if isinstance(rows, slice) else len(rows)
+        return replace(self, size=size, columns=chosen)
 
     def known(self, name: str, kind: Kind) -> Column:
         """The values of a feature where it could be told.
@@ -134,7 +142,7 @@ class Table:
         """NumPy's ``npz``, compressed, without pickles."""
         stream = io.BytesIO()
         # Names are the models' own, and may be such as no file of an archive can have.
-        about = json.dumps({"size": self.size, "kinds": dict(self.kinds)})
+        about = json.dumps({"size": self.size, "kinds": dict(self.kinds), "version": self.version})
         columns = {f"column_{place}": self.columns[name] for place, name in enumerate(self.kinds)}
         np.savez_compressed(
             stream, allow_pickle=False, about=np.frombuffer(about.encode(), np.uint8), **columns
@@ -153,11 +161,12 @@ class Table:
                 about = json.loads(stored["about"].tobytes())
                 size, kinds = int(about["size"]), {name: Kind(kind) for name, kind in about["kinds"].items()}
                 columns = {name: stored[f"column_{place}"] for place, name in enumerate(kinds)}
+                version = int(about.get("version", 1))  # the first one was not told
         except DAMAGE as error:
             raise TableError(f"these bytes are no table of features ({error})") from error
         if any(len(column) != size for column in columns.values()):
             raise TableError(f"a column of this table has not the {size} rows that it says it has")
-        return cls(size, kinds, columns)
+        return cls(size, kinds, columns, version)
 
 
 def _kind_of(value: Value) -> Kind:
@@ -175,12 +184,18 @@ def _column(kind: Kind, values: Sequence[Value | None], name: str) -> Column:
         return np.array([bool(value) for value in values], np.bool_)
     if kind is Kind.CATEGORY:
         return np.array([value or "" for value in values], np.str_)
-    shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
-    if len(shapes) > 1:
-        raise TableError(f"feature {name!r} has vectors of different shapes: {sorted(shapes)}")
-    (shape,) = shapes
+    shape = _one_shape(name, {value.shape for value in values if isinstance(value, np.ndarray)})
     missing = np.full(shape, np.nan, np.float32)
     return np.stack([missing if value is None else value for value in values]).astype(np.float32)
+
+
+def _one_shape(name: str, shapes: set[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that all values of a feature have."""
+    one, *others = sorted(shapes)
+    if others:
+        lengths = ", ".join("x".join(map(str, shape)) for shape in (one, *others))
+        raise TableError(f"feature {name!r} has vectors of different lengths: {lengths}")
+    return one
 
 
 def _missing(kind: Kind, size: int, shape: tuple[int, ...]) -> Column:

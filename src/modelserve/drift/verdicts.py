@@ -62,11 +62,12 @@ class Verdict:
 
     Attributes:
         source: whose calls they are.
-        baseline: ``reference``, or the revision whose own window it is compared with.
+        baseline: ``reference``, ``reference (online)`` where samples are compared with it as they come, or
+            the revision whose own window it is compared with.
         reference_version: of the reference; empty where the baseline is a revision or there is none.
         opened: of the first call of the window, in seconds since 1970.
         closed: of the last call, likewise.
-        samples: texts or images in the window.
+        samples: texts or images of the window that were looked at.
         outcome: of this window alone.
         reason: why there is no verdict; empty where there is one.
         features: what moved most comes first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from modelserve.drift.table import Row, Table
+from modelserve.drift.table import Row, Table, TableError
 from modelserve.drift.verdicts import Source
 
 
@@ -30,7 +30,13 @@ class Observation:
 class Window:
     """Samples of one source, in the order in which they came.
 
-    ``opened`` and ``closed`` are of its first and its last call, in seconds since 1970.
+    Attributes:
+        source: whose they are.
+        opened: when its first call was made, in seconds since 1970.
+        closed: when its last one was, likewise.
+        table: of the samples; without columns where they make no table together.
+        excerpts: something to show of each sample.
+        flaw: why they make no table together; empty where they do.
     """
 
     source: Source
@@ -38,6 +44,7 @@ class Window:
     closed: float
     table: Table
     excerpts: Sequence[bytes | None]
+    flaw: str = ""
 
 
 @dataclass(slots=True)
@@ -90,17 +97,15 @@ class Windows:
         They are kept as tables from here on, which take a tenth of the room.
         """
         for source, found in self._open.items():
-            if found.fresh:
-                part = _part(source, found.fresh)
-                ids = [observation.call_id for observation in found.fresh]
+            fresh, found.fresh = found.fresh, []
+            for part, ids in parts_of(source, fresh):
                 found.stored.append(part)
-                found.fresh.clear()
                 yield part, ids
 
     def full(self, *, now: float) -> list[Window]:
         """The windows that have enough samples or time, of what ``take_fresh`` has given."""
         return [
-            _joined(found.stored)
+            whole(found.stored)
             for found in self._open.values()
             if found.stored and (found.samples >= self._size or now - found.since >= self._seconds)
         ]
@@ -115,22 +120,47 @@ class Windows:
         return {source: found.samples for source, found in self._open.items()}
 
 
-def _part(source: Source, observations: Sequence[Observation]) -> Window:
+def parts_of(source: Source, observations: Sequence[Observation]) -> list[tuple[Window, Sequence[str]]]:
+    """Calls of a source as parts of its window, each with the ids of its calls.
+
+    They are one part, if there are any; or one for each call where they make no table together, so that what
+    is wrong with the window is told when it closes, and not each time that it is written.
+    """
+    if not observations:
+        return []
+    try:
+        return [_part_of(source, observations)]
+    except TableError:
+        return [_part_of(source, [observation]) for observation in observations]
+
+
+def _part_of(source: Source, observations: Sequence[Observation]) -> tuple[Window, Sequence[str]]:
     times = [observation.at for observation in observations]
-    return Window(
+    part = Window(
         source,
         min(times),
         max(times),
         Table.from_rows([row for observation in observations for row in observation.rows]),
         [excerpt for observation in observations for excerpt in observation.excerpts],
     )
+    return part, [observation.call_id for observation in observations]
 
 
-def _joined(parts: Sequence[Window]) -> Window:
+def whole(parts: Sequence[Window]) -> Window:
+    """A window of its parts, one at least, in the order in which they came."""
+    tables = [part.table for part in parts]
+    flaw = ""
+    try:
+        table = Table.concat(tables)
+    except TableError as error:
+        # As of a model that was swapped under its name: no later try makes them a whole.
+        flaw = str(error)
+        table = Table(sum(one.size for one in tables), {}, {}, tables[-1].version)
     return replace(
         parts[0],
         opened=min(part.opened for part in parts),
         closed=max(part.closed for part in parts),
-        table=Table.concat([part.table for part in parts]),
+        table=table,
         excerpts=[excerpt for part in parts for excerpt in part.excerpts],
+        flaw=flaw,
     )

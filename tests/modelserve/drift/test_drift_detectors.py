@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pydantic import ValidationError
 from scipy import stats
 
 from modelserve.drift.correction import Correction, correct
@@ -19,6 +24,7 @@ from modelserve.drift.detectors import (
     available_detectors,
     named_detectors,
 )
+from modelserve.drift.settings import DriftSettings
 from modelserve.drift.table import Column, Kind
 
 ALL: list[Detector] = [KolmogorovSmirnov(), CramerVonMises(), ChiSquared(), Fisher()]
@@ -46,6 +52,7 @@ by_name = pytest.mark.parametrize("detector", ALL, ids=lambda detector: detector
 
 
 @by_name
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_the_samples(detector: Detector, data: st.DataObject) -> None:
     one, other = (data.draw(samples[detector.kind]) for _ in range(2))
@@ -61,6 +68,7 @@ def test_whatever_the_samples(detector: Detector, data: st.DataObject) -> None:
 
 
 @by_name
+@settings(deadline=None)
 @given(st.data())
 def test_a_sample_against_itself(detector: Detector, data: st.DataObject) -> None:
     one = data.draw(samples[detector.kind])
@@ -110,16 +118,41 @@ def test_a_change_is_found(detector: Detector) -> None:
 
 
 several = hnp.arrays(np.float64, st.integers(2, 40), elements=st.floats(-1e6, 1e6))
-untied = several.filter(lambda column: len(np.unique(column)) == len(column))
+untied = hnp.arrays(np.float64, st.integers(2, 40), elements=st.floats(-1e6, 1e6), unique=True)
 
 
+@settings(deadline=None)
 @given(several, several)
 def test_kolmogorov_smirnov_as_scipy_has_it(one: Column, other: Column) -> None:
-    expected = stats.ks_2samp(one, other, method="asymp")
+    about, found = stats.ks_2samp(one, other, method="asymp"), KolmogorovSmirnov().compare(one, other)
+    p_value = stats.ks_2samp(one, other, method="exact").pvalue if about.pvalue < 0.5 else about.pvalue
+    assert (found.statistic, found.p_value) == (about.statistic, p_value)
+
+
+def test_kolmogorov_smirnov_by_counting_all_orders() -> None:
+    """Of four and five values, without SciPy."""
+    one, other = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.5, 5.0, 6.0, 7.0, 8.0])
+    whole = np.concatenate([one, other])
+
+    def distance(chosen: Sequence[int]) -> float:
+        is_one = np.isin(np.arange(9), chosen)[np.argsort(whole)]
+        return float(np.abs(np.cumsum(is_one) / 4 - np.cumsum(~is_one) / 5).max())
+
+    orders = [distance(chosen) for chosen in combinations(range(9), 4)]
     found = KolmogorovSmirnov().compare(one, other)
-    assert (found.statistic, found.p_value) == (expected.statistic, expected.pvalue)
+    assert found.statistic == pytest.approx(distance(range(4)))
+    assert found.p_value == pytest.approx(np.mean(np.array(orders) >= found.statistic - 1e-9))
 
 
+@pytest.mark.parametrize(("sizes", "method"), [((1000, 1000), "exact"), ((1000, 1001), "asymp")])
+def test_kolmogorov_smirnov_is_exact_where_that_is_quick(sizes: tuple[int, int], method: str) -> None:
+    one, other = np.arange(sizes[0]) + 60.0, np.arange(sizes[1]) + 0.5
+    p_values = {how: stats.ks_2samp(one, other, method=how).pvalue for how in ("exact", "asymp")}
+    assert KolmogorovSmirnov().compare(one, other).p_value == p_values[method]
+    assert p_values["exact"] != p_values["asymp"]
+
+
+@settings(deadline=None)
 @given(untied, untied)
 def test_cramer_von_mises_as_scipy_has_it(one: Column, other: Column) -> None:
     expected = stats.cramervonmises_2samp(one, other, method="asymptotic")
@@ -151,6 +184,37 @@ def test_many_new_names_are_seen_as_well_as_one() -> None:
     assert found.effect > 0.2
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"en": 950, "sw": 50}, {"en": 180, "fi": 20}),
+        ({"en": 950, "sw": 25, "no": 25}, {"en": 180, "fi": 20}),
+        ({"en": 950, "sw": 50}, {"en": 190, "fi": 10}),
+        ({"en": 900, **{f"rare-{place}": 10 for place in range(10)}}, {"en": 180, "fi": 20}),
+    ],
+    ids=str,
+)
+def test_a_new_name_does_not_hide_among_rare_old_ones(before: dict[str, int], after: dict[str, int]) -> None:
+    one, other = (np.repeat(list(counts), list(counts.values())) for counts in (before, after))
+    found = ChiSquared().compare(one, other)
+    assert found.p_value < 1e-5
+    assert found.effect > 0.15
+
+
+def test_shares_that_fall_off_slowly_are_no_drift() -> None:
+    """A few names are frequent and some hundred are not; at the level that windows are judged by."""
+    random = np.random.default_rng(4)
+    names, shares = np.arange(300).astype("U3"), 1 / np.arange(1, 301) ** 1.2
+    called = sum(
+        ChiSquared()
+        .compare(*(random.choice(names, size, p=shares / shares.sum()) for size in (600, 100)))
+        .p_value
+        < 0.01
+        for _ in range(300)
+    )
+    assert called <= 3 + 4 * np.sqrt(300 * 0.01 * 0.99)
+
+
 def test_rare_names_that_come_and_go_are_no_drift() -> None:
     random = np.random.default_rng(2)
     rare = [f"rare-{place}" for place in range(300)]
@@ -173,7 +237,17 @@ def test_detectors_by_name() -> None:
         named_detectors(["nosuch"])
 
 
-def test_one_for_each_kind_is_at_hand() -> None:
+@pytest.mark.parametrize("names", [",", " ", " , ,"])
+def test_settings_that_name_no_detector_are_refused(names: str) -> None:
+    with pytest.raises(ValidationError, match="which names none; names or nothing are accepted"):
+        DriftSettings.model_validate({"detectors": names})
+    assert DriftSettings.model_validate({"detectors": ""}).judge().detectors
+    named = DriftSettings.model_validate({"detectors": "fisher,"})
+    assert [one.name for one in named.judge().detectors] == ["fisher"]
+
+
+def test_without_alibi_detect_there_is_one_for_each_kind_but_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "alibi_detect", None)
     assert [one.name for one in available_detectors()] == ["kolmogorov_smirnov", "chi_squared", "fisher"]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from modelserve.drift.correction import Correction
 from modelserve.drift.detectors import Comparison, named_detectors
-from modelserve.drift.judging import Alarms, Judge
+from modelserve.drift.judging import AlarmRule, Judge
 from modelserve.drift.table import Column, Kind, Row, Table
-from modelserve.drift.verdicts import Outcome, Source
+from modelserve.drift.verdicts import Outcome
 
 CLASSICAL = named_detectors(["kolmogorov_smirnov", "chi_squared", "fisher"])
 
@@ -57,10 +56,19 @@ def test_a_certain_but_small_difference_is_no_drift() -> None:
     assert Judge(CLASSICAL, min_effect=0.02).judge(shifted, large).outcome is Outcome.DRIFT
 
 
+def test_features_of_another_version_are_not_compared() -> None:
+    older = replace(BASELINE, version=BASELINE.version - 1)
+    found = Judge(CLASSICAL).judge(table(1, 200), older)
+    assert (found.outcome, found.features) == (Outcome.NO_VERDICT, ())
+    assert "the window's features are of version 1, the baseline's of 0" in found.reason
+
+
 def test_too_few_samples_are_no_verdict() -> None:
     found = Judge(CLASSICAL, min_samples=50).judge(table(1, 49, shift=9), BASELINE)
     assert found.outcome is Outcome.NO_VERDICT
-    assert found.reason == "no feature has 50 samples in the window (49) and in the baseline (1000)"
+    assert found.reason == (
+        "no feature has 50 samples in the window (49) and in the baseline (1000) that a detector compares"
+    )
     assert Judge(CLASSICAL, min_samples=50).judge(table(1, 50, shift=9), BASELINE).outcome is Outcome.DRIFT
 
 
@@ -94,6 +102,26 @@ class Fixed:
         return Comparison(1.0, self.p_value, 0.5)
 
 
+@dataclass(frozen=True)
+class Choosy(Fixed):
+    """Compares nothing that is longer than a hundred."""
+
+    def compare(self, reference: Column, window: Column) -> Comparison:
+        if len(window) > 100:
+            raise ValueError("at most 100 are accepted")
+        return super().compare(reference, window)
+
+
+def test_a_detector_that_cannot_compare_leaves_the_others_their_verdict(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    many = Table.from_rows([{"length": 0.0}] * 101)
+    found = Judge([Choosy(1e-9, name="choosy"), Fixed(0.9)]).judge(many, many)
+    assert [one.detector for one in found.features] == ["fixed"]
+    assert "choosy does not compare length: at most 100 are accepted" in caplog.text
+    assert Judge([Choosy(1e-9)]).judge(many, many).outcome is Outcome.NO_VERDICT
+
+
 @pytest.mark.parametrize("correction", Correction)
 def test_the_number_of_comparisons_counts(correction: Correction) -> None:
     """Of ten features one with p = 0.005 is what chance gives."""
@@ -104,17 +132,14 @@ def test_the_number_of_comparisons_counts(correction: Correction) -> None:
     assert min(feature.corrected_p_value for feature in found.features) == pytest.approx(0.05)
 
 
-def test_an_alarm_needs_several_windows(source: Callable[..., Source]) -> None:
-    alarms = Alarms(needed=2, of=3)
-    said = []
-    for outcome in "dsdssdnd":
-        verdict = {"d": Outcome.DRIFT, "s": Outcome.STEADY, "n": Outcome.NO_VERDICT}[outcome]
-        said.append(alarms.is_up(source(), "reference", verdict))
-        alarms.add(source(), "reference", verdict)
+def test_an_alarm_needs_several_windows() -> None:
+    rule, before, said = AlarmRule(needed=2, of=3), list[Outcome](), list[bool]()
+    for letter in "dsdssdnd":
+        outcome = {"d": Outcome.DRIFT, "s": Outcome.STEADY, "n": Outcome.NO_VERDICT}[letter]
+        said.append(rule.is_up(before, outcome))
+        before.append(outcome)
     assert said == [False, False, True, False, False, False, False, True]
-    assert not alarms.is_up(source(), "another", Outcome.DRIFT), "each baseline has an alarm of its own"
-    assert not alarms.is_up(source(2), "reference", Outcome.DRIFT)
-    assert alarms.is_up(source(), "reference", Outcome.NO_VERDICT), "it stays up until there is a verdict"
+    assert rule.is_up(before, Outcome.NO_VERDICT), "it stays up until there is a verdict"
 
 
 def test_windows_called_drifted_by_chance() -> None:

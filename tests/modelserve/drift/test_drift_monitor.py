@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import pytest
 from modelserve.drift.assessing import Assessor
 from modelserve.drift.baselines import References
 from modelserve.drift.building import build_reference
-from modelserve.drift.detectors import available_detectors
-from modelserve.drift.judging import Alarms, Judge
-from modelserve.drift.monitor import Monitor, MonitorOptions
-from modelserve.drift.peers import Peers
+from modelserve.drift.detectors import Comparison, Detector, available_detectors
+from modelserve.drift.features.extracting import AssetError, Extractor
+from modelserve.drift.judging import AlarmRule, Judge
+from modelserve.drift.monitor import MonitorOptions, local_monitor
 from modelserve.drift.references import Reference
 from modelserve.drift.store import Store
+from modelserve.drift.table import Column, Kind
 from modelserve.drift.verdicts import Outcome, Verdict
 from modelserve.events import Component, LoggedMessage, Side
 from modelserve.events.calls import Entity, TextCall
@@ -84,6 +86,7 @@ class Bench:
     now: float = 1000.0
     told: list[Verdict] = field(default_factory=list)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
+    detectors: Sequence[Detector] = field(default_factory=available_detectors)
 
     def __post_init__(self) -> None:
         self.store = Store(self.url)
@@ -94,13 +97,10 @@ class Bench:
         self.store.close()
         self.store = Store(self.url)
         known = References(self.references)
-        alarms = Alarms(needed=2, of=3)
-        for stored in self.store.verdicts():
-            alarms.add(stored.verdict.source, stored.verdict.baseline, stored.verdict.outcome)
-        peers = Peers(seconds=500, windows=self.store.last_windows(), first_seen=self.store.first_seen())
-        assessor = Assessor(Judge(available_detectors()), known, peers, alarms, most_inputs=3)
+        judge, rule = Judge(self.detectors), AlarmRule(needed=2, of=3)
+        assessor = Assessor(judge, known, self.store, rule, peer_seconds=500, most_inputs=3)
         options = MonitorOptions(window_samples=100, window_seconds=500, join_seconds=10)
-        self.monitor = Monitor(
+        self.monitor = local_monitor(
             self.store, known, assessor, options, tell=self.told.append, clock=lambda: self.now
         )
 
@@ -177,6 +177,17 @@ def test_a_crash_loses_what_was_not_flushed_and_counts_nothing_twice(bench: Benc
     assert [verdict.samples for verdict in bench.told] == [100]
 
 
+def test_what_an_older_version_left_open_is_left_out(local: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    local.send(60)
+    local.monitor.close()
+    monkeypatch.setattr("modelserve.drift.keeping.FEATURES_VERSION", 2)
+    local.begin()
+    local.send(60)
+    assert local.told == []
+    local.send(40)
+    assert [verdict.samples for verdict in local.told] == [100]
+
+
 def test_alarms_outlive_a_crash(bench: Bench) -> None:
     bench.send(100, [GERMAN])
     bench.begin()
@@ -205,6 +216,25 @@ def test_other_weights_have_no_reference(local: Bench) -> None:
     assert "no reference of the weights sha256:b (of other weights there are: sha256:a)" in verdict.reason
 
 
+def test_what_is_held_of_models_that_nobody_calls_is_let_go(local: Bench, reference: Reference) -> None:
+    def held() -> int:
+        gc.collect()
+        # By their types: asking objects of other packages for their class may make them warn.
+        return sum(issubclass(type(one), Extractor) for one in gc.get_objects())
+
+    others = held()
+    digests = [f"sha256:{letter}" for letter in "abcd"]
+    local.references = [
+        replace(reference, model_digest=digest, version=f"{reference.version}{digest}") for digest in digests
+    ]
+    local.begin()
+    for digest in digests:
+        local.send(100, digest=digest)
+        local.wait(501)
+    assert local.outcomes == [Outcome.STEADY] * 4
+    assert held() - others <= 2
+
+
 def test_a_window_is_closed_by_time_as_well(local: Bench) -> None:
     local.send(60)
     local.wait(499)
@@ -220,7 +250,7 @@ def test_halves_and_what_is_no_call_of_ours(local: Bench) -> None:
     request, response = halves("x", [], at=local.now, revision="r")
     local.monitor.take(request)
     local.monitor.take(request)
-    assert local.monitor.waiting == 1
+    assert local.monitor.outcomes == {"duplicate": 1}
     local.wait(10)
     local.monitor.take(response)
     assert local.monitor.outcomes == {"duplicate": 1, "half_request": 1, "half_response": 1}
@@ -231,6 +261,57 @@ def test_halves_and_what_is_no_call_of_ours(local: Bench) -> None:
     assert sum(local.monitor.outcomes.values()) == 5, "each half has one outcome"
 
 
+def test_a_call_that_fails_is_not_among_those_in_windows(tmp_path: Path, reference: Reference) -> None:
+    """Its second half is left to who called: a sink counts it as failed."""
+    damaged = replace(reference, assets={"tokenizer.json": b"no tokenizer"})
+    bench = Bench(f"sqlite:///{tmp_path}/drift.db", [damaged])
+    for _ in range(3):
+        request, response = halves("x", [], at=bench.now, revision="r")
+        bench.monitor.take(request)
+        with pytest.raises(AssetError):
+            bench.monitor.take(response)
+        bench.monitor.take(response)
+    assert bench.monitor.outcomes == {"failed": 3, "duplicate": 3}
+    bench.store.close()
+
+
+@dataclass
+class Breaking:
+    """A detector that cannot compare until the test lets it."""
+
+    name: str = "breaking"
+    kind: Kind = Kind.CATEGORY
+    is_broken: bool = True
+    tried: int = 0
+
+    def compare(self, reference: Column, window: Column) -> Comparison:
+        self.tried += 1
+        if self.is_broken:
+            raise ZeroDivisionError("no statistic")
+        return Comparison(0.0, 1.0, 0.0)
+
+
+def test_a_judgement_that_fails_is_no_failure_of_the_call_that_asked_for_it(
+    local: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector = Breaking()
+    local.detectors = [detector]
+    local.begin()
+    local.send(150)
+    assert local.told == []
+    assert local.monitor.outcomes == {"paired": 300}
+    assert detector.tried == 1, "once, and not for each call that follows"
+    assert "a window cannot be judged" in caplog.text
+    with pytest.raises(ZeroDivisionError):
+        local.wait(2)
+    detector.is_broken = False
+    local.wait(2)
+    assert [one.samples for one in local.told] == [150]
+    detector.is_broken = True
+    local.send(100)
+    assert local.monitor.outcomes == {"paired": 500}
+
+
 def test_a_store_that_is_locked_for_a_while(
     local: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -239,7 +320,7 @@ def test_a_store_that_is_locked_for_a_while(
     local.send(150)
     local.wait(2)
     assert local.told == [], "nothing is said that is not written"
-    assert "what came is kept in memory" in caplog.text
+    assert "what came is kept, and tried again" in caplog.text
     other.rollback()
     other.close()
     local.wait(2)
@@ -249,7 +330,7 @@ def test_a_store_that_is_locked_for_a_while(
 
 def test_a_store_that_stays_away(local: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded: what has no room is counted."""
-    monkeypatch.setattr("modelserve.drift.monitor.MOST_UNWRITTEN", 50)
+    monkeypatch.setattr("modelserve.drift.keeping.MOST_UNWRITTEN", 50)
     other = sqlite3.connect(tmp_path / "drift.db")
     other.execute("BEGIN IMMEDIATE")
     local.send(80)

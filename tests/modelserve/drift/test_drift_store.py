@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelserve.database import StoreError
 from modelserve.drift.references import Reference
-from modelserve.drift.store import Store, StoreError
+from modelserve.drift.store import Store
 from modelserve.drift.table import Table
 from modelserve.drift.verdicts import FeatureVerdict, Outcome, Source, Verdict
 from modelserve.drift.windows import Window
@@ -65,7 +67,7 @@ def test_a_closed_window_has_its_verdicts_and_its_successor_is_new(store: Store,
     assert [places(one) for one in store.last_windows()] == [[1, 2]]
     store.close_window(part(source(), 3, opened=5.0), [], keep_calls=100)
     assert [places(one) for one in store.last_windows()] == [[3]], "of each source the last alone"
-    assert store.first_seen() == {source(): 1.0}
+    assert store.first_seen(source().component) == {source().revision: 1.0}
 
 
 def test_only_so_many_calls_are_remembered(store: Store, source: Any) -> None:
@@ -93,6 +95,30 @@ def test_verdicts_by_service_time_and_number(store: Store, source: Any) -> None:
     assert [one.verdict.closed for one in store.verdicts(service="names")] == [1, 3]
     assert [one.verdict.closed for one in store.verdicts(since=2.0)] == [2, 3]
     assert [one.verdict.closed for one in store.verdicts(last=2)] == [2, 3]
+
+
+def test_what_was_said_of_one_source(store: Store, source: Any) -> None:
+    said = [Outcome.DRIFT, Outcome.STEADY, Outcome.NO_VERDICT, Outcome.STEADY, Outcome.DRIFT]
+    for place, outcome in enumerate(said):
+        of_two = [replace(verdict(source()), outcome=outcome), replace(verdict(source()), baseline="another")]
+        store.close_window(part(source(), place), [(one, []) for one in of_two], keep_calls=1)
+        store.close_window(part(source(2), place), [(verdict(source(2)), [])], keep_calls=1)
+    assert store.last_outcomes(source(), "reference", most=3) == [
+        Outcome.STEADY,
+        Outcome.STEADY,
+        Outcome.DRIFT,
+    ]
+    assert store.last_outcomes(source(), "another", most=9) == [Outcome.DRIFT] * 5
+    assert store.last_outcomes(source(3), "reference", most=3) == []
+
+
+def test_windows_of_one_component_and_of_late(store: Store, source: Any) -> None:
+    for whose, opened in ((source(1), 1), (source(2), 50), (source(1, service="others"), 50)):
+        store.close_window(part(whose, 1, opened=opened), [], keep_calls=1)
+    mine = source().component
+    assert [one.source for one in store.last_windows(mine, since=2)] == [source(1), source(2)]
+    assert [one.source for one in store.last_windows(mine, since=3)] == [source(2)]
+    assert len(store.last_windows()) == 3
 
 
 def test_what_is_old_is_forgotten(store: Store, source: Any) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,9 +75,9 @@ def test_a_feature_of_two_kinds_is_refused() -> None:
 
 def test_vectors_of_two_lengths_are_refused() -> None:
     short, long = ({"a": np.zeros(size, np.float32)} for size in (2, 3))
-    with pytest.raises(TableError, match="different shapes"):
+    with pytest.raises(TableError, match="different lengths: 2, 3"):
         Table.from_rows([short, long])
-    with pytest.raises(TableError, match="different lengths"):
+    with pytest.raises(TableError, match="different lengths: 2, 3"):
         Table.concat([Table.from_rows([short]), Table.from_rows([long])])
 
 
@@ -90,3 +93,19 @@ def test_damaged_bytes_are_refused_or_read(data: st.DataObject) -> None:
     place, byte = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 255))
     with contextlib.suppress(TableError):
         Table.from_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+
+
+def test_a_table_keeps_the_version_of_its_features() -> None:
+    table = replace(Table.from_rows([{"length": 1.0}, {"length": 2.0}]), version=7)
+    assert Table.from_bytes(table.to_bytes()).version == 7
+    assert table.take(slice(1)).version == 7
+    assert Table.concat([table, table]).version == 7
+    with pytest.raises(TableError, match=r"different versions make no whole: \[1, 7\]"):
+        Table.concat([table, Table.from_rows([{"length": 1.0}])])
+
+
+def test_a_table_of_before_versions_is_the_first_one_s() -> None:
+    """As of the reference that is beside the sample model."""
+    path = Path(__file__).parents[3] / "samples" / "bert-ner" / "reference.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert Table.from_bytes(archive.read("features.npz")).version == 1

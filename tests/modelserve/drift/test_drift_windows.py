@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from modelserve.drift.peers import Peers
+from modelserve.drift.peers import predecessor
 from modelserve.drift.table import Table
 from modelserve.drift.verdicts import UNKNOWN, Source
 from modelserve.drift.windows import Observation, Window, Windows
@@ -92,38 +92,30 @@ def window(source: Source, opened: float, closed: float) -> Window:
 
 
 def test_a_canary_is_compared_with_the_revision_before_it(source: Callable[..., Source]) -> None:
-    peers = Peers(seconds=100)
-    assert peers.predecessor(window(source(1), 0, 10)) is None
-    stable = window(source(1), 0, 10)
-    peers.close(stable)
-    peers.close(window(source(1, service="others"), 0, 10))
-    canary = window(source(2), 5, 12)
-    assert peers.predecessor(canary) is stable
-    peers.close(canary)
-    assert peers.predecessor(window(source(1), 11, 20)) is None, "what came later is not what it was before"
-    assert peers.predecessor(window(source(3), 20, 30)) is canary, "the last before it"
+    stable, canary, next_one = window(source(1), 0, 10), window(source(2), 5, 12), window(source(3), 20, 30)
+    seen = {one.source.revision: one.opened for one in (stable, canary)}
+    assert predecessor(stable, [], {}, seconds=100) is None
+    assert predecessor(canary, [stable], seen, seconds=100) is stable
+    assert predecessor(stable, [canary], seen, seconds=100) is None, "what came later is not what came before"
+    assert predecessor(next_one, [stable, canary], seen, seconds=100) is canary, "the last before it"
 
 
 def test_a_revision_that_is_no_longer_called_is_not_compared_with(source: Callable[..., Source]) -> None:
-    peers = Peers(seconds=100)
-    peers.close(window(source(1), 0, 10))
-    assert peers.predecessor(window(source(2), 110, 120)) is not None
-    assert peers.predecessor(window(source(2), 111, 120)) is None
-    peers.close(window(source(2), 200, 210))
-    assert peers.predecessor(window(source(2), 20, 120)) is None, "windows of long ago are let go"
+    stable = window(source(1), 0, 10)
+    assert predecessor(window(source(2), 110, 120), [stable], {}, seconds=100) is stable
+    assert predecessor(window(source(2), 111, 120), [stable], {}, seconds=100) is None
 
 
 def test_revisions_of_other_names_are_in_the_order_in_which_they_were_seen() -> None:
     component = Component("default", "names", "predictor")
     blue, green = Source(component, "blue", "a"), Source(component, "green", "b")
-    peers = Peers(seconds=100, windows=[window(green, 0, 10)], first_seen={green: 0.0, blue: 5.0})
-    found = peers.predecessor(window(blue, 5, 15))
-    assert found is not None
-    assert found.source == green
-    assert peers.predecessor(window(green, 10, 20)) is None
+    old, new = window(green, 0, 10), window(blue, 5, 15)
+    assert predecessor(new, [old], {"green": 0.0}, seconds=100) is old, "this is its first window"
+    assert predecessor(window(blue, 20, 25), [old], {"green": 0.0, "blue": 5.0}, seconds=100) is old
+    assert predecessor(window(green, 10, 20), [new], {"green": 0.0, "blue": 5.0}, seconds=100) is None
 
 
 def test_answers_that_do_not_tell_their_revision_have_no_predecessor(source: Callable[..., Source]) -> None:
-    peers = Peers(seconds=100)
-    peers.close(window(source(1), 0, 10))
-    assert peers.predecessor(window(source(1)._replace(revision=UNKNOWN), 5, 15)) is None
+    untold = window(source(2)._replace(revision=UNKNOWN), 5, 15)
+    assert predecessor(untold, [window(source(1), 0, 10)], {}, seconds=100) is None
+    assert predecessor(window(source(3), 5, 15), [untold], {}, seconds=100) is None

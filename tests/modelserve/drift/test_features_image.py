@@ -17,6 +17,7 @@ from modelserve.drift.features import Extractor, assets_of
 from modelserve.drift.features.extracting import AssetError
 from modelserve.drift.table import Row
 from modelserve.events.calls import Classification, ImageCall, Pixels
+from resnet_classifier.preprocess import Preprocess, normalise
 
 ROOT = Path(__file__).parents[3]
 CAT = ROOT / "samples" / "images" / "cat.jpg"
@@ -182,8 +183,44 @@ def test_what_is_shown_is_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"mean": [1, 2], "std": [1, 2]}', b'{"mean": "x", "std": 1}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"mean": [1, 2], "std": [1, 2]}',
+        b'{"mean": "x", "std": 1}',
+        b'{"mean": [true, 0, 0]}',
+        b'{"mean": [NaN, 0, 0]}',
+        b'{"mean": [1e300, 0, 0]}',
+        b'{"mean": [1' + b"0" * 400 + b", 0, 0]}",
+        b'{"mean": [0, 0, 0], "std": [1, 0, 1]}',
+        b'{"mean": [0, 0, 0], "std": [1, -1, 1]}',
+        b'{"mean": [0, 0, 0], "std": [1e-300, 1, 1]}',
+        b'{"std": null}',
+    ],
 )
 def test_files_that_tell_no_normalisation(content: bytes) -> None:
     with pytest.raises(AssetError, match=r"preprocess\.json cannot be used"):
         Extractor({"preprocess.json": content}, shown=False)
+
+
+def test_a_file_that_leaves_the_normalisation_to_the_predictor_s_defaults() -> None:
+    grey = np.full((1, 1, 3), 128, np.uint8)
+    pixels = np.repeat(np.repeat(normalise(grey, Preprocess()), 40, axis=1), 40, axis=2)
+    extractor = Extractor({"preprocess.json": b'{"resize": 256}'}, shown=False)
+    (row,), _ = extractor.examine(ImageCall(None, None, None, 0.1, [pixels], [FOUND]))
+    assert number(row, "brightness") == pytest.approx(0.5, abs=0.01)
+
+
+def test_pixels_far_outside_of_what_images_have_are_black_or_white() -> None:
+    pixels = np.full((3, 40, 40), np.finfo(np.float32).max, np.float32)
+    extractor = Extractor(assets_of(ROOT / "samples" / "resnet-classifier"), shown=False)
+    rows, _ = extractor.examine(ImageCall(None, None, None, 0.1, [pixels, -pixels], [FOUND, FOUND]))
+    assert [number(row, "brightness") for row in rows] == [1, 0]
+
+
+def test_a_row_keeps_nothing_of_the_answer_alive() -> None:
+    """An answer of many images and outputs would stay in memory for as long as its window is open."""
+    whole = np.ones((100, 3), np.float32)
+    row = row_of(CAT.read_bytes(), Classification((), (), None, whole[0]))
+    assert not np.shares_memory(np.asarray(row["model_embedding"]), whole)

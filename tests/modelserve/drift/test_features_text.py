@@ -78,9 +78,16 @@ def test_languages(text: str, language: str) -> None:
     assert guess_language(text) == language
 
 
-def test_too_little_text_has_no_language() -> None:
-    assert guess_language("Berlin") is None
-    assert guess_language("12345678901234567890 !!!") is None
+@pytest.mark.parametrize(
+    "text", ["Berlin", "Müller", "12345678901234567890 !!!", "→ 12 €", "½ 5 µm", "…………………… 😀"]
+)
+def test_too_little_text_has_no_language(text: str) -> None:
+    assert guess_language(text) is None
+
+
+def test_a_few_letters_of_another_script_have_one() -> None:
+    assert guess_language("昨日") == "zh"
+    assert guess_language("12 ↦ Москва") == "ru"
 
 
 def test_an_embedding_is_the_same_everywhere() -> None:

@@ -12,17 +12,20 @@ from scipy.stats import chi2_contingency
 from modelserve.drift.detectors.protocol import NOTHING, Comparison
 from modelserve.drift.table import Column, Kind
 
-_LEAST_EXPECTED = 5.0
-"""Below which the distribution of the statistic is no longer that of chi-squared (Cochran, 1954)."""
+_FEW, _LEAST_EXPECTED = 5.0, 1.0
+_MOST_WITH_FEW = 0.2
+"""The statistic's distribution is that of chi-squared if fewer than 5 are expected in at most a fifth of the
+counts, and nowhere less than 1 (Cochran, 1954)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChiSquared:
     """For categories, those of either sample.
 
-    The rarest are counted as one until at least five are expected of each in both samples, so that many new
-    names together are seen as well as one. The effect is Cramér's V as of samples of equal sizes, what chance
-    adds taken off.
+    The rarest are counted as one, two at a time, until as many are expected of each as the test needs, so
+    that many new names together are seen as well as one. So a new name is hidden only where it hardly comes,
+    or where many others are as rare. The effect is Cramér's V as of samples of equal sizes, what chance adds
+    taken off.
     """
 
     name: str = "chi_squared"
@@ -61,9 +64,21 @@ def _count(reference: Column, window: Column) -> npt.NDArray[np.int64]:
 
 def _pooled(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """With the rarest categories in one."""
-    smaller = counts.sum(axis=1).min() / counts.sum()
-    while counts.shape[1] > 2 and counts[:, -1].sum() * smaller < _LEAST_EXPECTED:
+    sides = counts.sum(axis=1) / counts.sum()
+    while counts.shape[1] > 2 and _are_few(counts.sum(axis=0), sides):
         rest = counts[:, -2:].sum(axis=1, keepdims=True)
         counts = np.concatenate([counts[:, :-2], rest], axis=1)
         counts = counts[:, np.argsort(-counts.sum(axis=0), kind="stable")]
     return counts
+
+
+def _are_few(totals: npt.NDArray[np.int64], sides: npt.NDArray[np.float64]) -> bool:
+    """Whether too few are expected for the statistic's distribution to be that of chi-squared.
+
+    Args:
+        totals: of the categories, the least last.
+        sides: the shares of the samples.
+    """
+    if totals[-1] * sides.min() < _LEAST_EXPECTED:
+        return True
+    return bool(np.mean(np.outer(sides, totals) < _FEW) > _MOST_WITH_FEW)

@@ -17,12 +17,12 @@ from modelserve.drift.table import Column, Kind
 class CramerVonMises:
     """For numbers. It sees differences all over the range that are nowhere large.
 
-    The p-value is asymptotic, as of ``KolmogorovSmirnov``, and right for values that are not tied: SciPy's
-    calls one of five windows drifted where a third of the values are equal. Ties are broken evenly, so that
-    it is conservative there instead. The statistic T is n m / (n + m) times the mean squared difference of
-    the distribution functions, and 1/6 on average where there is none (Anderson, 1962). The mean square is
-    1/3 where the samples have nothing in common: the effect is the root of three times of it, what chance
-    adds taken off.
+    The p-value is asymptotic, which is right for values that are not tied: SciPy's calls a third of windows
+    drifted where a third of the values are equal, and all of them where there are three values. Ties are
+    broken evenly, so that it is conservative there instead. The statistic T is n m / (n + m) times the mean
+    squared difference of the distribution functions, and 1/6 on average where there is none (Anderson, 1962).
+    The mean square is 1/3 where the samples have nothing in common: the effect is the root of three times of
+    it, what chance adds taken off.
     """
 
     name: str = "cramer_von_mises"

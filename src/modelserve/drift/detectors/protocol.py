@@ -45,4 +45,7 @@ class Detector(Protocol):
         Args:
             reference: [n, ...], as ``Kind`` says.
             window: [m, ...], likewise.
+
+        Raises:
+            ValueError: these cannot be compared; they are left out of the verdict, and the log says why.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from PIL import Image
 from modelserve.drift.table import Value
 from modelserve.errors import RequestError
 from modelserve.events.calls import Classification, Pixels
+from modelserve.images import IMAGENET_MEAN, IMAGENET_STD
 from modelserve.pictures import Picture, look_at
 
 MOST_PIXELS = 50_000_000
@@ -36,22 +38,15 @@ class ImageFeatures:
     ``thumbnail``, 8 by 8 colours. An image that cannot be decoded has the former alone.
 
     Args:
-        preprocess_json: the model's, which tells how to undo the normalisation of pixels; without it nothing
-            is told of images that came as pixels.
+        preprocess_json: the model's, which tells how to undo the normalisation of pixels, ImageNet's where it
+            does not name another; without the file nothing is told of images that came as pixels.
 
     Raises:
         ValueError: it is no such file.
     """
 
     def __init__(self, preprocess_json: bytes | None) -> None:
-        self._normalisation: tuple[Pixels, Pixels] | None = None
-        if preprocess_json is not None:
-            try:
-                found = json.loads(preprocess_json)
-                mean, std = (np.array(found[name], np.float32).reshape(3, 1, 1) for name in ("mean", "std"))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"preprocess.json cannot be used: {error!r}") from error
-            self._normalisation = mean, std
+        self._normalisation = None if preprocess_json is None else _normalisation(preprocess_json)
 
     def examine(
         self, image: bytes | Pixels, found: Classification, *, shown: bool
@@ -75,11 +70,40 @@ class ImageFeatures:
         if self._normalisation is None:
             return None
         mean, std = self._normalisation
-        colours = np.clip((image * std + mean) * 255, 0, 255).astype(np.uint8)
+        with np.errstate(over="ignore"):  # callers may send any number, and the infinite is clipped as well
+            colours = np.clip((image * std + mean) * 255, 0, 255).astype(np.uint8)
         whole = Image.fromarray(np.ascontiguousarray(colours.transpose(1, 2, 0)))
         small = whole.copy()
         small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
         return Picture(small, whole.width, whole.height)
+
+
+def _normalisation(preprocess_json: bytes) -> tuple[Pixels, Pixels]:
+    """Mean and standard deviation of each channel, [3, 1, 1]."""
+    try:
+        found = json.loads(preprocess_json)
+    except ValueError as error:
+        raise ValueError(f"preprocess.json cannot be used: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError("preprocess.json cannot be used: it is no JSON object")
+    mean, std = (
+        _three_numbers(found.get(name, usual), name)
+        for name, usual in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))
+    )
+    if std.min() <= 0:
+        raise ValueError("preprocess.json cannot be used: its std is not above zero")
+    return mean, std
+
+
+def _three_numbers(values: Any, name: str) -> Pixels:
+    most = float(np.finfo(np.float32).max)
+    if (
+        isinstance(values, (list, tuple))
+        and len(values) == 3
+        and all(type(value) in (int, float) and abs(value) <= most for value in values)
+    ):
+        return np.array(values, np.float32).reshape(3, 1, 1)
+    raise ValueError(f"preprocess.json cannot be used: its {name} is no list of three finite numbers")
 
 
 def _answer(found: Classification) -> dict[str, Value]:
@@ -92,7 +116,7 @@ def _answer(found: Classification) -> dict[str, Value]:
         shares = np.array([*found.scores, max(0.0, 1.0 - sum(found.scores))])
         row["entropy"] = _entropy(shares if found.probability is None else found.probability)
     if found.embedding is not None:
-        row["model_embedding"] = found.embedding
+        row["model_embedding"] = found.embedding.copy()  # a view would keep the whole answer in memory
     return row
 
 

@@ -15,10 +15,14 @@ LANGUAGES = (
 LEAST_LETTERS = 20
 """Below which a guess says next to nothing. Chinese, which says much in few letters, is not left out."""
 
+_LAST_LATIN = "\u024f"
+"""Of the Latin blocks of Unicode that European languages are written in, which come first."""
+
 
 def guess_language(text: str) -> str | None:
     """The code of the language (ISO 639-1); None where there is too little of it to tell."""
-    if sum(map(str.isalpha, text)) < LEAST_LETTERS and text.isascii():
+    letters = [character for character in text if character.isalpha()]
+    if len(letters) < LEAST_LETTERS and max(letters, default="") <= _LAST_LATIN:
         return None
     language: str = _classifier()(text)[0]
     return language

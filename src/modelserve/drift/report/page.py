@@ -30,7 +30,7 @@ def write_page(chapters: Sequence[Chapter], *, alpha: float, at: float) -> str:
 
 
 def _shown(chapter: Chapter, *, alpha: float) -> dict[str, Any]:
-    said = [one for one in chapter.verdicts if one.outcome is not Outcome.NO_VERDICT]
+    said = [one for one in chapter.verdicts if one.features]
     return {
         "source": chapter.source,
         "baseline": chapter.baseline,

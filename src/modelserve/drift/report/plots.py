@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.ticker import PercentFormatter
 
 from modelserve.drift.table import Column, Kind
 from modelserve.drift.verdicts import Outcome, Verdict
-from modelserve.reports import INK, plain_axes, svg
+from modelserve.reports import INK, plain_axes, svg, time_axis, verbatim
 
 BASELINE, WINDOW, ALARM = "#9aa3ad", "#2563eb", "#c62828"
 _MOST_CATEGORIES, _BINS = 10, 24
@@ -43,9 +43,7 @@ def p_values(verdicts: Sequence[Verdict], *, alpha: float) -> Markup:
     axes.plot(times, least, color=BASELINE, linewidth=0.8, zorder=1)
     axes.scatter(times, least, c=colours, s=18, zorder=2)
     axes.set(yscale="log", ylim=(_LEAST_P / 3, 3), ylabel="least p-value (corrected)")
-    locator = AutoDateLocator(maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    time_axis(axes)
     return svg(figure, "The least corrected p-value of each window over time")
 
 
@@ -58,7 +56,7 @@ def distributions(name: str, kind: Kind, baseline: Column, window: Column) -> Ma
         _vectors(axes, baseline, window)
     else:
         _categories(axes, baseline, window)
-    axes.set_title(name, loc="left", fontsize=10, fontweight="bold", color=INK)
+    axes.set_title(verbatim(name), loc="left", fontsize=10, fontweight="bold", color=INK)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     return svg(figure, f"{name} in the window and in the baseline")
 
@@ -88,5 +86,5 @@ def _categories(axes: Axes, baseline: Column, window: Column) -> None:
     ):
         shares = [np.count_nonzero(values == name) / len(values) for name in names]
         axes.bar(places + 0.4 * shift - 0.2, shares, width=0.4, color=colour, label=label)
-    axes.set_xticks(places, [str(name) for name in names], rotation=30 if len(names) > 5 else 0)
+    axes.set_xticks(places, [verbatim(str(name)) for name in names], rotation=30 if len(names) > 5 else 0)
     axes.legend(frameon=False, fontsize=8)
