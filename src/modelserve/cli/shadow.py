@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from modelserve.cli.arguments import count, fraction, number, positive
 
 if TYPE_CHECKING:
-    from modelserve.shadow.bounds import Bounds
-    from modelserve.shadow.feeding import LoggedCalls
-    from modelserve.shadow.metrics import ShadowMetrics
+    from prometheus_client import CollectorRegistry
+
+    from modelserve.shadow.comparison import Shadow
     from modelserve.shadow.results import Results
     from modelserve.shadow.summary import Summary
 
@@ -26,12 +26,22 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "shadow",
         help="compare another revision's answers with the logged ones",
-        description="Replay logged calls to another server, and compare its answers with the logged ones. "
-        "Exit status: 0 when they agree, 1 when they disagree, 2 for bad usage and for a log that cannot be "
+        description="Replay logged calls to another server, and compare its answers with the logged ones: "
+        "those of a file, or with --listen those that KServe mirrors now, until SIGTERM or Ctrl-C. Exit "
+        "status: 0 when they agree, 1 when they disagree, 2 for bad usage and for a log that cannot be "
         "read, 3 when the calls do not tell.",
     )
     parser.add_argument(
-        "log", metavar="FILE", help="CloudEvents of KServe's request log, a JSON event a line; - for stdin"
+        "log",
+        nargs="?",
+        metavar="FILE",
+        help="CloudEvents of KServe's request log, a JSON event a line; - for stdin",
+    )
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="instead of a file: take the events by HTTP there, and show /report, /results and /metrics",
     )
     parser.add_argument("--to", type=_url, required=True, metavar="URL", help="the server to compare with")
     parser.add_argument("--model", help="its name there (default: as the logged answers say; V1's do not)")
@@ -42,7 +52,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--revision", help="compare with this revision's answers only, as in a canary rollout"
     )
-    parser.add_argument("--rate", type=positive, default=10.0, help="most calls per second (%(default)s)")
+    parser.add_argument(
+        "--rate",
+        type=positive,
+        default=10.0,
+        help="most calls per second (%(default)s); with --listen, "
+        "calls above it and calls for which there is no room are skipped and counted",
+    )
     parser.add_argument("--at_once", type=count, default=8, help="most calls in progress (%(default)s)")
     parser.add_argument("--timeout_seconds", type=positive, default=30.0, help="of a call (%(default)s)")
     parser.add_argument(
@@ -72,53 +88,119 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare; 0 when the answers agree, 1 when they do not, 2 for bad usage, 3 without a verdict."""
-    if options.limit < options.tolerance:
-        print("modelserve shadow: --limit is below --tolerance; at least that is accepted", file=sys.stderr)
+    problem = _problem(options)
+    if problem is not None:
+        print(f"modelserve shadow: {problem}", file=sys.stderr)
         return 2
     import orjson
     from prometheus_client import CollectorRegistry, write_to_textfile
 
-    from modelserve.errors import ModelServeError
-    from modelserve.events.logfile import read_log
-    from modelserve.shadow.feeding import Choice, LoggedCalls
-    from modelserve.shadow.metrics import ShadowMetrics
     from modelserve.shadow.results import Results
-    from modelserve.shadow.summary import summarise
+    from modelserve.shadow.table import table
     from modelserve.shadow.verdicts import Criteria
 
     registry = CollectorRegistry()
     results = Results(
         Criteria(options.tolerance, options.limit, options.confidence), examples=options.examples
     )
-    choice = Choice(options.namespace, options.service, options.component)
-    calls = LoggedCalls(read_log(options.log), choice)
-    error: Exception | None = None
-    try:
-        asyncio.run(_compare(options, calls, results, ShadowMetrics(registry)))
-    except (ModelServeError, OSError) as caught:
-        # What was compared until then is reported: it may have taken hours.
-        error = caught
-        print(f"modelserve shadow: {caught}", file=sys.stderr)
-    summary = summarise(results, calls, target=options.to, written=datetime.now(timezone.utc))
+    compare = _compare_log if options.listen is None else _compare_live
+    summary, error = compare(options, results, registry)
+    if error is not None:
+        print(f"modelserve shadow: {error}", file=sys.stderr)
     try:
         if options.html is not None:
+            from modelserve.shadow.curves import Curves
             from modelserve.shadow.report import render  # matplotlib takes a while
 
-            options.html.write_text(render(summary, results), "utf-8")
+            options.html.write_text(render(summary, Curves.of(results)), "utf-8")
         if options.metrics is not None:
             write_to_textfile(str(options.metrics), registry)
     except OSError as caught:
         error = caught
         print(f"modelserve shadow: {caught}", file=sys.stderr)
-    print(orjson.dumps(summary.as_json()).decode() if options.json else _table(summary))
+    print(orjson.dumps(summary.as_json()).decode() if options.json else table(summary))
     return 2 if error is not None else _STATUS[summary.verdict.value]
 
 
-async def _compare(
-    options: argparse.Namespace, calls: LoggedCalls, results: Results, metrics: ShadowMetrics
-) -> None:
+def _problem(options: argparse.Namespace) -> str | None:
+    if options.limit < options.tolerance:
+        return "--limit is below --tolerance; at least that is accepted"
+    if (options.log is None) == (options.listen is None):
+        return "a FILE or --listen is accepted, one of the two"
+    if options.listen is not None and not (options.namespace and options.service and options.component):
+        return (
+            "--listen is accepted with --namespace, --service and --component: whose calls are compared must "
+            "not depend on which of them come first"
+        )
+    return None
+
+
+def _compare_log(
+    options: argparse.Namespace, results: Results, registry: CollectorRegistry
+) -> tuple[Summary, Exception | None]:
+    """Compare the calls in a file; what was found, and why it ended before the file did."""
+    from modelserve.errors import ModelServeError
+    from modelserve.events.logfile import read_log
+    from modelserve.shadow.feeding import Choice, LoggedCalls, feed
+    from modelserve.shadow.summary import summarise
+
+    calls = LoggedCalls(read_log(options.log), Choice(options.namespace, options.service, options.component))
+
+    async def compare() -> None:
+        shadow = _make_shadow(options, results, registry, waits=True)
+        try:
+            await feed(shadow, calls, at_once=options.at_once)
+        finally:
+            await shadow.close()
+
+    error: Exception | None = None
+    try:
+        asyncio.run(compare())
+    except (ModelServeError, OSError) as caught:
+        # What was compared until then is reported: it may have taken hours.
+        error = caught
+    summary = summarise(
+        results,
+        component=calls.component,
+        events=calls.outcomes,
+        target=options.to,
+        written=datetime.now(timezone.utc),
+    )
+    return summary, error
+
+
+def _compare_live(
+    options: argparse.Namespace, results: Results, registry: CollectorRegistry
+) -> tuple[Summary, Exception | None]:
+    """Compare the calls that are mirrored until a signal; what was found, and why it could not begin."""
+    from modelserve.errors import ModelServeError
+    from modelserve.events import Component
+    from modelserve.logs import configure_logging
+    from modelserve.settings import current_revision
+    from modelserve.shadow.listening import Listener
+
+    configure_logging(log_format="text", log_level="info", revision=current_revision())
+    listener = Listener(
+        _make_shadow(options, results, registry, waits=False),
+        results,
+        Component(options.namespace, options.service, options.component),
+        target=options.to,
+        at_once=options.at_once,
+        registry=registry,
+    )
+    error: Exception | None = None
+    try:
+        listener.run(*options.listen)
+    except ModelServeError as caught:
+        error = caught
+    return listener.summary(), error
+
+
+def _make_shadow(
+    options: argparse.Namespace, results: Results, registry: CollectorRegistry, *, waits: bool
+) -> Shadow:
     from modelserve.shadow.comparison import Shadow
-    from modelserve.shadow.feeding import feed
+    from modelserve.shadow.metrics import ShadowMetrics
     from modelserve.shadow.rate import TokenBucket
     from modelserve.shadow.replaying import Replayer
 
@@ -129,45 +211,21 @@ async def _compare(
         timeout_seconds=options.timeout_seconds,
         at_once=options.at_once,
     )
-    shadow = Shadow(
+    return Shadow(
         replayer,
         results,
-        metrics,
+        ShadowMetrics(registry),
         rate=TokenBucket(options.rate),
         revision=options.revision,
-        waits=True,
+        waits=waits,
     )
-    try:
-        await feed(shadow, calls, at_once=options.at_once)
-    finally:
-        await replayer.close()
 
 
-def _table(summary: Summary) -> str:
-    lines = [f"verdict      {summary.verdict.value}: {summary.reason}"]
-    share = summary.disagreement
-    if share.count:
-        lines.append(
-            f"differ       {share.estimate:.2%} of the answers ({share.lower:.2%} to {share.upper:.2%}, "
-            f"at any time), {summary.disagreeing_items} of {summary.items} texts or images"
-        )
-    if summary.f1 is not None:
-        lines.append(f"entities F1  {_bounds(summary.f1, '.4f')}")
-    if summary.score_distance is not None:
-        lines.append(f"scores       {_bounds(summary.score_distance, '.4f')} apart")
-    for name, latency in (("logged ms", summary.logged_latency), ("replayed ms", summary.replayed_latency)):
-        if latency is not None:
-            lines.append(
-                f"{name:<12} p50 {1e3 * latency.p50_seconds:.1f}  p90 {1e3 * latency.p90_seconds:.1f}  "
-                f"p99 {1e3 * latency.p99_seconds:.1f}"
-            )
-    for name, counts in (("calls", summary.calls), ("events", summary.events)):
-        lines.append(f"{name:<12} " + ", ".join(f"{key}: {count}" for key, count in counts.items()))
-    return "\n".join([*lines, *(f"note         {note}" for note in summary.notes)])
-
-
-def _bounds(bounds: Bounds, form: str) -> str:
-    return f"{bounds.estimate:{form}} ({bounds.lower:{form}} to {bounds.upper:{form}})"
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, as 8080, and no address, as 127.0.0.1:8080")
+    return host.strip("[]") or "0.0.0.0", int(port)
 
 
 def _url(text: str) -> str:

@@ -53,7 +53,7 @@ class Shadow:
         try:
             logged = read_call(pair)
         except EventError:
-            self._skip(UNREADABLE, Source(UNKNOWN, UNKNOWN, UNKNOWN))
+            self.skip(UNREADABLE)
             return
         source = Source.of(logged, self._replayer.model_of(logged))
         if self._revision is not None and logged.revision != self._revision:
@@ -81,12 +81,20 @@ class Shadow:
         else:
             self._skip("empty", source)
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._replayer.close()
+
     async def _may_replay(self) -> bool:
         now = time.monotonic()
         if not self._waits:
             return self._rate.take(now=now)
         await asyncio.sleep(self._rate.reserve(now=now))
         return True
+
+    def skip(self, outcome: str) -> None:
+        """Count a call that is not compared, and was not read."""
+        self._skip(outcome, Source(UNKNOWN, UNKNOWN, UNKNOWN))
 
     def _skip(self, outcome: str, source: Source) -> None:
         self._results.skip(outcome)
@@ -100,12 +108,15 @@ class Shadow:
         self, pair: Pair, logged: Call, replayed: Call, items: Sequence[ItemComparison], model: str
     ) -> None:
         replayed_source = Source.of(replayed, model)
+        logged_source = Source.of(logged, model)
         outcome = self._results.add(logged, replayed, items, pair.request.time)
-        self._results.answered_by(Source.of(logged, model), replayed_source)
-        self._metrics.counted(replayed_source.model, replayed_source.revision, outcome)
-        self._metrics.estimated(
-            replayed_source.model, replayed_source.revision, self._results.disagreement.bounds()
-        )
+        self._results.answered_by(logged_source, replayed_source)
+        by = (replayed_source.model, replayed_source.revision)
+        share = sum(item.disagrees for item in items) / len(items)
+        self._metrics.counted(*by, outcome)
+        self._metrics.compared(*by, logged_revision=logged_source.revision, share=share)
+        self._metrics.answered(*by, logged_seconds=logged.seconds, replayed_seconds=replayed.seconds)
+        self._metrics.estimated(*by, self._results)
         gallery = self._results.gallery
         for number, item in enumerate(items):
             if item.disagrees and gallery.wants(item.severity):

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from modelserve.errors import ModelServeError
 from modelserve.events import Component, Event, EventError, Joiner, Pair, logged_message
 from modelserve.shadow.comparison import Shadow
+from modelserve.shadow.replaying import is_replay
+
+REPLAY, OTHER_COMPONENT = "replay", "other_component"
+"""What becomes of an event that is no half of a caller's call, or of a call that was not chosen."""
 
 
 class AmbiguousLogError(ModelServeError):
@@ -36,8 +40,9 @@ class LoggedCalls:
     Calls of a transformer and of the predictor behind it are the same calls in two forms, and calls of two
     services are of two models: nothing is said of a mixture.
 
-    ``outcomes`` counts halves of calls as ``Joiner`` does, those of other components (``other_component``)
-    and events that are no half of a call, by their rejection.
+    ``outcomes`` counts halves of calls as ``Joiner`` does, those of other components
+    (``other_component``) and of replayed calls (``replay``), and events that are no half of a call, by their
+    rejection.
     """
 
     def __init__(self, events: Iterable[Event], choice: Choice) -> None:
@@ -59,8 +64,11 @@ class LoggedCalls:
             except EventError as error:
                 self._rejected[error.rejection.value] += 1
                 continue
+            if is_replay(message):
+                self._rejected[REPLAY] += 1
+                continue
             if not self._choice.takes(message.component):
-                self._rejected["other_component"] += 1
+                self._rejected[OTHER_COMPONENT] += 1
                 continue
             self._settle(message.component)
             # In a log all halves are there, however long its replay takes: it is bounded by size alone.

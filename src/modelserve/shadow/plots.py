@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from modelserve.reports import GRID, INK, plain_axes, svg
+from modelserve.reports import GRID, INK, format_seconds, plain_axes, svg
 from modelserve.shadow.bounds import Bounds
-from modelserve.shadow.latencies import Latencies
 from modelserve.shadow.verdicts import Criteria
 
 LOGGED, REPLAYED = "#6b7280", "#1b6ca8"
@@ -47,11 +46,16 @@ def draw_disagreement(points: Sequence[Bounds], criteria: Criteria) -> Markup:
     return svg(figure, "The share of disagreement over calls, with its bounds")
 
 
-def draw_latencies(logged: Latencies, replayed: Latencies) -> Markup:
-    """The share of calls that took no longer, of the logged answers and of the new ones."""
+def draw_latencies(logged: Sequence[tuple[float, float]], replayed: Sequence[tuple[float, float]]) -> Markup:
+    """The share of calls that took no longer.
+
+    Args:
+        logged: seconds and shares of the logged answers, ascending.
+        replayed: of the new ones.
+    """
     figure, axes = plain_axes(6.4, 3.2)
-    for latencies, colour, label in ((logged, LOGGED, "logged"), (replayed, REPLAYED, "replayed")):
-        seconds, shares = zip(*latencies.distribution(), strict=True)
+    for distribution, colour, label in ((logged, LOGGED, "logged"), (replayed, REPLAYED, "replayed")):
+        seconds, shares = zip(*distribution, strict=True)
         axes.step([seconds[0], *seconds], [0.0, *shares], color=colour, where="post", label=label)
     for share in (0.5, 0.9, 0.99):
         axes.axhline(share, color=GRID, linewidth=1, zorder=0)
@@ -64,10 +68,3 @@ def draw_latencies(logged: Latencies, replayed: Latencies) -> Markup:
     axes.set_xlabel("time from the request to its answer")
     axes.legend(frameon=False, loc="lower right", fontsize=9, labelcolor=INK)
     return svg(figure, "The share of calls that took no longer, logged and replayed")
-
-
-def format_seconds(seconds: float) -> str:
-    """In the unit that makes it short."""
-    if abs(seconds) >= 1:
-        return f"{seconds:.3g} s"
-    return f"{1e3 * seconds:.3g} ms" if abs(seconds) >= 1e-3 else f"{1e6 * seconds:.3g} µs"

@@ -1,6 +1,7 @@
 """Logged requests sent again, as they were, to another server.
 
-Nothing is retried: a retry would hide what a caller of that server would have met.
+One that was compressed goes out unpacked, as the log tells none of its headers. Nothing is retried: a retry
+would hide what a caller of that server would have met.
 """
 
 from __future__ import annotations
@@ -14,15 +15,30 @@ from urllib.parse import quote
 import httpx
 
 from modelserve.events import LoggedMessage, Side
+from modelserve.events.bodies import json_length, plain
 from modelserve.events.calls import Call
-from modelserve.events.payloads import json_length
 from modelserve.protocol.rest import HEADER_LENGTH
 
 SHADOW_HEADER = "X-Modelserve-Shadow"
 """Tells the server, and whoever reads its logs, that no caller waits for the answer."""
 
+ID_PREFIX = "modelserve-shadow-"
+"""Of the ids of calls that nobody waits for."""
+
+_ID_CHARACTERS = 200
+
 _MOST_BYTES = 64 * 1024 * 1024
 """Of an answer: a server that does not end its answers must not fill the memory."""
+
+
+def is_replay(message: LoggedMessage) -> bool:
+    """Whether a half is of a call that a replayer made, this one or another.
+
+    A server that replays are sent to may have a request log as well, and where it is a revision of the
+    service whose calls are replayed its events look like those of callers. But KServe's agent and our own
+    mirror take a call's id from its header ``ce-id``, and a replayer gives it one.
+    """
+    return message.id.startswith(ID_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +101,16 @@ class Replayer:
         Returns:
             The answer as if it had been logged: its time is the request's and the seconds that it took.
         """
-        name, headers = quote(model, safe=""), {"Content-Type": "application/json"}
+        name = quote(model, safe="")
+        headers = {"Content-Type": "application/json", "ce-id": _replay_id(request)}
         path = f"/v1/models/{name}:predict" if logged.model is None else f"/v2/models/{name}/infer"
-        length = None if logged.model is None else json_length(request.body)
+        content = plain(request.body)
+        length = None if logged.model is None else json_length(content)
         if length is not None:
-            headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(length)}
+            headers |= {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(length)}
         began = time.perf_counter()
         try:
-            body = await asyncio.wait_for(self._post(path, request.body, headers), self._timeout_seconds)
+            body = await asyncio.wait_for(self._post(path, content, headers), self._timeout_seconds)
         except asyncio.TimeoutError:
             return Failure("timeout")
         except httpx.ConnectError:
@@ -118,3 +136,8 @@ class Replayer:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _replay_id(request: LoggedMessage) -> str:
+    """Any text may be an id, and not any text may be a header."""
+    return (ID_PREFIX + quote(request.id, safe=""))[:_ID_CHARACTERS]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from modelserve.reports import page_template
+from modelserve.reports import format_seconds, page_template
 from modelserve.shadow.bounds import Bounds
-from modelserve.shadow.plots import draw_disagreement, draw_latencies, format_seconds
-from modelserve.shadow.results import Results
+from modelserve.shadow.curves import Curves
+from modelserve.shadow.plots import draw_disagreement, draw_latencies
 from modelserve.shadow.summary import Summary
 
 _WORDS = {"agrees": "The shadow agrees", "disagrees": "The shadow disagrees", "no_verdict": "No verdict yet"}
 
 
-def render(summary: Summary, results: Results) -> str:
+def render(summary: Summary, curves: Curves) -> str:
     """The page.
 
     Args:
         summary: what it says.
-        results: what its pictures are drawn from.
+        curves: what its pictures are drawn from.
     """
     template = page_template(
         "modelserve.shadow",
@@ -25,11 +25,10 @@ def render(summary: Summary, results: Results) -> str:
         seconds=format_seconds,
         share_bounds=_share_bounds,
     )
-    compared = results.disagreement.count > 0
     disagreement = latencies = None
-    if compared:
-        disagreement = draw_disagreement(results.history.points(summary.disagreement), summary.criteria)
-        latencies = draw_latencies(results.logged_latencies, results.replayed_latencies)
+    if summary.disagreement.count:
+        disagreement = draw_disagreement(curves.disagreement, summary.criteria)
+        latencies = draw_latencies(curves.logged, curves.replayed)
     return template.render(
         summary=summary,
         headline=_WORDS[summary.verdict.value],

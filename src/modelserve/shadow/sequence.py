@@ -48,19 +48,33 @@ class ShareSequence:
 
     def bounds(self) -> Bounds:
         """What the mean is known to be by now; without any observation, from 0 to 1."""
-        total, count = self._sum, self._count
-        rest = count - total
-        if not count:
-            return Bounds(0.0, 0.0, 1.0, 0)
-        mean = min(1.0, total / count)
-        mixed = math.lgamma(_PRIOR + total) + math.lgamma(_PRIOR + rest) - math.lgamma(2 * _PRIOR + count)
-        least = mixed - _LOG_PRIOR - self._threshold
+        return _bounds(self._sum, self._count, self._threshold)
 
-        def is_held(share: float) -> bool:
-            return _times_log(total, share) + _times_log(rest, 1 - share) > least
 
-        # The likelihood has its one peak at the mean, so what is held is an interval around it.
-        return Bounds(mean, _edge(is_held, mean, 0.0), _edge(is_held, mean, 1.0), count)
+def share_bounds(total: float, count: int, confidence: float) -> Bounds:
+    """What the mean of observations is known to be by their sum, at all times together.
+
+    Args:
+        total: the sum of the observations.
+        count: how many there are.
+        confidence: the chance that the bounds hold at all times together.
+    """
+    return _bounds(total, count, -math.log1p(-confidence))
+
+
+def _bounds(total: float, count: int, threshold: float) -> Bounds:
+    rest = count - total
+    if not count:
+        return Bounds(0.0, 0.0, 1.0, 0)
+    mean = min(1.0, total / count)
+    mixed = math.lgamma(_PRIOR + total) + math.lgamma(_PRIOR + rest) - math.lgamma(2 * _PRIOR + count)
+    least = mixed - _LOG_PRIOR - threshold
+
+    def is_held(share: float) -> bool:
+        return _times_log(total, share) + _times_log(rest, 1 - share) > least
+
+    # The likelihood has its one peak at the mean, so what is held is an interval around it.
+    return Bounds(mean, _edge(is_held, mean, 0.0), _edge(is_held, mean, 1.0), count)
 
 
 def _times_log(factor: float, share: float) -> float:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from modelserve.events import Component
 from modelserve.shadow.bounds import Bounds
-from modelserve.shadow.feeding import LoggedCalls
 from modelserve.shadow.gallery import Example
 from modelserve.shadow.latencies import Latencies
 from modelserve.shadow.results import UNKNOWN, Results, Source
@@ -102,12 +102,20 @@ class Summary:
         return document
 
 
-def summarise(results: Results, calls: LoggedCalls, *, target: str, written: datetime) -> Summary:
+def summarise(
+    results: Results,
+    *,
+    component: Component | None,
+    events: Mapping[str, int],
+    target: str,
+    written: datetime,
+) -> Summary:
     """All that was found.
 
     Args:
         results: of the comparison.
-        calls: what was compared.
+        component: whose calls were compared; None where there were none.
+        events: of the log, by what became of them.
         target: the server's URL.
         written: with a zone.
     """
@@ -116,14 +124,14 @@ def summarise(results: Results, calls: LoggedCalls, *, target: str, written: dat
     return Summary(
         verdict=verdict.outcome,
         reason=verdict.reason,
-        component="/".join(calls.component or ()),
+        component="/".join(component or ()),
         target=target,
         written=written.astimezone(timezone.utc),
         first_call=_utc(results.first_time) if compared else None,
         last_call=_utc(results.last_time) if compared else None,
         criteria=results.criteria,
         calls=dict(sorted(results.outcomes.items())),
-        events=dict(sorted(calls.outcomes.items())),
+        events=dict(sorted(events.items())),
         disagreement=results.disagreement.bounds(),
         failures=results.failures.bounds(),
         items=results.items,

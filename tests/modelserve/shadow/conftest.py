@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -31,14 +31,16 @@ class Calls:
 
     def answer(self, *entities: tuple[str, int, int], texts: int = 1, revision: str = "old-1") -> bytes:
         """An answer in V2 that finds the same in each text."""
-        found = orjson.dumps(_entities(*entities)).decode()
+        return self.answer_each(*([entities] * texts), revision=revision)
+
+    def answer_each(self, *texts: Sequence[tuple[str, int, int]], revision: str = "old-1") -> bytes:
+        """An answer in V2, by what it finds in each text."""
+        found = [orjson.dumps(_entities(*entities)).decode() for entities in texts]
         return orjson.dumps(
             {
                 "model_name": "bert-ner",
                 "parameters": {"revision": revision, "model_digest": f"sha256:{revision}"},
-                "outputs": [
-                    {"name": "entities", "datatype": "BYTES", "shape": [texts], "data": [found] * texts}
-                ],
+                "outputs": [{"name": "entities", "datatype": "BYTES", "shape": [len(found)], "data": found}],
             }
         )
 

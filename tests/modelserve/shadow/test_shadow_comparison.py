@@ -91,6 +91,30 @@ async def test_a_batch_is_one_observation(start_target: Any, answering: Any, cal
     assert one.results.disagreement.bounds().estimate == 0.5
 
 
+async def test_shares_add_up_by_who_was_asked_and_who_was_logged(
+    start_target: Any, answering: Any, calls: Any, watch: Any
+) -> None:
+    one = watch((await start_target(answering(calls.answer(ANGELA, revision="new-2", texts=2)))).url)
+    half = calls.answer_each([ANGELA], [OBAMA])
+    await one.shadow.take(calls.pair(0, half, texts=2))
+    await one.shadow.take(calls.pair(1, calls.answer(OBAMA, texts=2), texts=2))
+    await one.shadow.take(calls.pair(2, calls.answer(ANGELA, revision="new-2", texts=2), texts=2))
+    by = {"model": "bert-ner", "revision": "new-2"}
+    assert one.metric("call_disagreement_sum", **by, logged_revision="old-1") == 1.5
+    assert one.metric("call_disagreement_count", **by, logged_revision="old-1") == 2
+    assert one.metric("call_disagreement_sum", **by, logged_revision="new-2") == 0
+
+
+async def test_many_logged_revisions_are_one(
+    start_target: Any, answering: Any, calls: Any, watch: Any
+) -> None:
+    one = watch((await start_target(answering(calls.answer(ANGELA, revision="new-2")))).url)
+    for number in range(23):
+        await one.shadow.take(calls.pair(number, calls.answer(ANGELA, revision=f"old-{number}")))
+    by = {"model": "bert-ner", "revision": "new-2"}
+    assert one.metric("call_disagreement_count", **by, logged_revision="other") == 3
+
+
 async def test_the_gauges_are_of_the_revision_that_answers_now(
     start_target: Any, calls: Any, watch: Any
 ) -> None:

@@ -36,9 +36,13 @@ def test_whatever_else_is_in_the_log_is_counted(calls: Any) -> None:
     events = calls.events(calls.pair(0, calls.answer()), calls.pair(1, calls.answer()))
     other = replace(events[0], type="dev.modelserve.drift.detected")
     nobody = replace(events[0], extensions={})
-    logged = LoggedCalls([*events[:3], events[0], other, nobody], Choice())
+    replayed = replace(events[0], id="modelserve-shadow-call-0")
+    logged = LoggedCalls([*events[:3], events[0], other, nobody, replayed], Choice())
     assert len(list(logged)) == 1
-    assert logged.outcomes == {"paired": 2, "duplicate": 1, "waiting": 1, "unknown_type": 1, "malformed": 1}
+    assert logged.outcomes == {
+        **{"paired": 2, "duplicate": 1, "waiting": 1},
+        **{"unknown_type": 1, "malformed": 1, "replay": 1},
+    }
 
 
 @pytest.mark.parametrize("other", [RESNET, TRANSFORMER])

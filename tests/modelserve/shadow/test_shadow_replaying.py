@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
+import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,7 +15,7 @@ import pytest
 
 from modelserve.events import LoggedMessage, Pair, Side
 from modelserve.events.payloads import read_call
-from modelserve.shadow.replaying import Failure, Replayer
+from modelserve.shadow.replaying import Failure, Replayer, is_replay
 
 Open = Callable[..., Replayer]
 
@@ -80,6 +83,34 @@ async def test_raw_tensors_come_with_the_length_of_what_is_before_them(
     assert received.body == head + raw
     assert received.headers["content-type"] == "application/octet-stream"
     assert received.headers["inference-header-content-length"] == str(len(head))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+async def test_a_request_that_was_compressed_goes_out_unpacked(
+    pack: Callable[[bytes], bytes], start_target: Any, answering: Any, calls: Any, replayer: Open
+) -> None:
+    """The log has none of its headers: a server could not tell what it is."""
+    target = await start_target(answering(calls.answer()))
+    pair = calls.pair(1, calls.answer())
+    packed = calls.pair(1, calls.answer(), request=pack(pair.request.body))
+    assert isinstance(await replay(replayer(target.url), packed), LoggedMessage)
+    (received,) = target.received
+    assert received.body == pair.request.body
+    assert "content-encoding" not in received.headers
+
+
+@pytest.mark.parametrize("name", ["call-1", "Größe\r\nHost: x", "%" * 100_000])
+async def test_a_replay_that_is_logged_is_known_by_its_id(
+    name: str, start_target: Any, answering: Any, calls: Any, replayer: Open
+) -> None:
+    target = await start_target(answering(calls.answer()))
+    pair = calls.pair(1, calls.answer())
+    request = replace(pair.request, id=name)
+    assert isinstance(await replay(replayer(target.url), Pair(request, pair.response)), LoggedMessage)
+    (received,) = target.received
+    logged = replace(request, id=received.headers["ce-id"])
+    assert is_replay(logged)
+    assert not is_replay(request)
 
 
 async def test_another_name_and_another_host(
