@@ -1,0 +1,82 @@
+"""One leader among the controller's replicas, by a Lease."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
+from urllib3.exceptions import HTTPError
+
+NAME = "modelserve-canary-controller"
+
+_REQUEST_SECONDS = 5.0
+
+
+class Election:
+    """Leads, or waits until whoever leads does no longer.
+
+    The leader gives up when it could not renew its lease for two thirds of its time: a cluster that is away
+    for less stops nobody. Were there two for a moment, the API server would take one's status only.
+
+    Args:
+        connection: to the cluster.
+        namespace: of the Lease.
+        identity: of this replica.
+        lease_seconds: how long it holds without being renewed.
+    """
+
+    def __init__(
+        self, connection: client.ApiClient, namespace: str, identity: str, *, lease_seconds: int = 45
+    ) -> None:
+        self._lock = LeaseLock(NAME, namespace, identity)
+        self._lock.api_instance = _Leases(connection)
+        self._seconds = lease_seconds
+
+    def run(self, lead: Callable[[], None]) -> threading.Event:
+        """Wait for the lease on a thread of its own, and lead.
+
+        Args:
+            lead: is called on a further thread, once.
+
+        Returns:
+            Set when the lease is lost, or ``lead`` has raised.
+        """
+        logging.getLogger("leaderelection").setLevel(logging.WARNING)  # else it tells of every renewal
+        lost = threading.Event()
+        config = electionconfig.Config(
+            self._lock,
+            lease_duration=self._seconds,
+            renew_deadline=self._seconds * 2 / 3,
+            retry_period=self._seconds / 20,
+            onstarted_leading=lead,
+            onstopped_leading=lost.set,
+        )
+        election = leaderelection.LeaderElection(config)
+        threading.Thread(target=election.run, name="election", daemon=True).start()
+        return lost
+
+
+class _Leases(client.CoordinationV1Api):  # type: ignore[misc]  # without types
+    """Leases asked for with an end to waiting, whose every error is one that an election goes on after."""
+
+    def read_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
+        return _bounded(super().read_namespaced_lease, *arguments, **more)
+
+    def create_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
+        return _bounded(super().create_namespaced_lease, *arguments, **more)
+
+    def replace_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
+        return _bounded(super().replace_namespaced_lease, *arguments, **more)
+
+
+def _bounded(call: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    try:
+        return call(*arguments, _request_timeout=_REQUEST_SECONDS, **more)
+    except HTTPError as error:
+        raise ApiException(status=0, reason=str(error)) from error
