@@ -25,6 +25,15 @@ with pytest.MonkeyPatch.context() as patch:
     patch.setattr(descriptor_pool, "Default", lambda: _pool)
     importlib.import_module("tritonclient.grpc")
 
+pytest_plugins = [
+    "api_servers",
+    "databases",
+    "rollouts",
+    "canary_controllers",
+    "detectors",
+    "flux",
+]  # of plugins/
+
 ROOT = Path(__file__).parents[1]
 NER_DIR = ROOT / "samples" / "bert-ner"
 RESNET_DIR = ROOT / "samples" / "resnet-classifier"

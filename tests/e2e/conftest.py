@@ -148,6 +148,12 @@ class Namespace:
             time.sleep(3)
         return _wait_for(ready, seconds=seconds, said=lambda: self.story(kind, name))
 
+    def predictor_url(self, name: str) -> str:
+        """The address of an InferenceService's predictor, once it is ready."""
+        found = self.wait_ready("inferenceservice", name)
+        url: str = found["status"]["components"]["predictor"]["url"]
+        return url
+
     def story(self, kind: str, name: str) -> str:
         """What a person would look at when it does not become ready."""
         conditions = self.get(kind, name).get("status", {}).get("conditions")
@@ -249,6 +255,14 @@ def sample_predictor() -> Callable[[str], dict[str, Any]]:
         }
 
     return kustomization
+
+
+@pytest.fixture
+def service(namespace: Namespace, sample_predictor: Callable[[str], dict[str, Any]]) -> str:
+    """The address of the predictor ``bert-ner``; its InferenceService is made anew, with one revision."""
+    namespace.kubectl("delete", "inferenceservice", "bert-ner", "--ignore-not-found", "--wait")
+    namespace.apply(sample_predictor("bert-ner"))
+    return namespace.predictor_url("bert-ner")
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 MODEL = "bert-ner"
 PATH = f"/v2/models/{MODEL}/infer"
 BODY = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]}
 CALLS = 400
 SHARE = "/spec/predictor/canaryTrafficPercent"
-
-
-@pytest.fixture
-def service(namespace: Any, sample_predictor: Callable[[str], dict[str, Any]]) -> str:
-    """The predictor's address; the InferenceService is made anew, with one revision."""
-    namespace.kubectl("delete", "inferenceservice", MODEL, "--ignore-not-found", "--wait")
-    namespace.apply(sample_predictor(MODEL))
-    found = namespace.wait_ready("inferenceservice", MODEL)
-    url: str = found["status"]["components"]["predictor"]["url"]
-    return url
 
 
 def change_model(namespace: Any, version: str, *, percent: int) -> None:

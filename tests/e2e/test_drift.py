@@ -6,14 +6,10 @@ import io
 import json
 import os
 import random
-import socket
-import subprocess
-import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +19,6 @@ import yaml  # type: ignore[import-untyped]
 from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).parents[2]
-MANIFESTS = "../observability/drift_detector/manifests"
-WINDOW = 100
 GERMAN = [
     f"{who} {what}{why}."
     for who in ("Die Kanzlerin", "Der Präsident", "Frau Müller aus Köln", "Mein Nachbar", "Die Ministerin")
@@ -77,22 +71,6 @@ def images() -> list[bytes]:
         return [archive.read(name) for name in names[:1300]]
 
 
-@contextmanager
-def forwarded(namespace: str, service: str) -> Iterator[str]:
-    """The address on this machine of a Service in the cluster."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = ["kubectl", "port-forward", f"--namespace={namespace}", f"service/{service}", f"{port}:80"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        assert "Forwarding" in process.stdout.readline()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
 KILL = """
 import os, pathlib
 for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -111,87 +89,9 @@ print(calls, (closed or 0) + sum(Table.from_bytes(features).size for features, i
 """
 
 
-class Detector:
-    """The detector in the cluster, as people ask it."""
-
-    def __init__(self, namespace: Any, wait_for: Callable[..., Any]) -> None:
-        self.namespace, self._wait_for = namespace, wait_for
-
-    def ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        with forwarded(self.namespace.name, "drift-detector") as url:
-            return httpx.request(method, f"{url}{path}", timeout=60, **arguments)
-
-    def run(self, program: str, *, check: bool = True) -> str:
-        """Run Python beside it, in its container."""
-        command = ["exec", "deployment/drift-detector", "--container=drift-detector", "--", "python", "-c"]
-        said: str = self.namespace.kubectl(*command, program, check=check)
-        return said
-
-    def verdicts(self, service: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask("GET", "/verdicts").raise_for_status().json()
-        return [
-            one for one in found if one["source"]["service"] == service and one["baseline"] == "reference"
-        ]
-
-    def wait_verdicts(self, service: str, number: int) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._wait_for(
-            lambda: (verdicts := self.verdicts(service)) and len(verdicts) >= number and verdicts,
-            seconds=90,
-            said=lambda: self.ask("GET", "/metrics").text,
-        )
-        return found
-
-    def events(self) -> dict[str, float]:
-        text = self.ask("GET", "/metrics").text
-        lines = [line for line in text.splitlines() if line.startswith("modelserve_drift_events_total")]
-        return {line.split('"')[1]: float(line.rsplit(" ", 1)[1]) for line in lines}
-
-
-@pytest.fixture(scope="module")
-def detector(namespace: Any, wait_for: Callable[..., Any]) -> Detector:
-    """The Deployment, with its state in the pod instead of on a claim, and a Broker before it."""
-    operations = [
-        {
-            "op": "replace",
-            "path": "/spec/template/spec/volumes/0",
-            "value": {"name": "state", "emptyDir": {}},
-        },
-        # Else it is process 1, which nothing in its container can kill.
-        {"op": "add", "path": "/spec/template/spec/shareProcessNamespace", "value": True},
-        {
-            "op": "add",
-            "path": "/spec/template/spec/containers/0/args/-",
-            "value": f"--window_samples={WINDOW}",
-        },
-        {
-            "op": "replace",
-            "path": "/spec/template/spec/containers/0/resources/requests",
-            "value": {"cpu": "50m", "memory": "256Mi"},
-        },
-    ]
-    namespace.apply(
-        {
-            "resources": [f"{MANIFESTS}/deployment"],
-            "components": [f"{MANIFESTS}/broker"] if has_brokers(namespace) else [],
-            "images": [
-                {"name": "modelserve/drift-detector", "newName": "dev.local/drift-detector", "newTag": "dev"}
-            ],
-            "patches": [{"patch": json.dumps(operations), "target": {"kind": "Deployment"}}],
-        }
-    )
-    namespace.kubectl("rollout", "status", "deployment/drift-detector", "--timeout=180s")
-    return Detector(namespace, wait_for)
-
-
-def has_brokers(namespace: Any) -> bool:
-    return "brokers.eventing.knative.dev" in namespace.kubectl(
-        "get", "customresourcedefinitions", "--output=name"
-    )
-
-
 @pytest.fixture(scope="module")
 def deploy(
-    namespace: Any, detector: Detector, sample_predictor: Callable[[str], dict[str, Any]]
+    namespace: Any, detector: Any, sample_predictor: Callable[[str], dict[str, Any]]
 ) -> Callable[[str, str], str]:
     """Deploys a sample whose log goes to a URL, and gives its address."""
 
@@ -217,15 +117,10 @@ def deploy(
             {"patch": yaml.safe_dump(operations), "target": {"kind": "InferenceService", "name": model}}
         )
         namespace.apply(kustomization)
-        found = namespace.wait_ready("inferenceservice", model)
-        url: str = found["status"]["components"]["predictor"]["url"]
+        url: str = namespace.predictor_url(model)
         return url
 
     return deployed
-
-
-def straight(namespace: Any) -> str:
-    return f"http://drift-detector.{namespace.name}.svc.cluster.local/"
 
 
 def call(namespace: Any, url: str, model: str, items: Sequence[str | bytes]) -> list[float]:
@@ -262,64 +157,29 @@ def call(namespace: Any, url: str, model: str, items: Sequence[str | bytes]) -> 
         return list(callers.map(ask, items))
 
 
-def make_reference(
-    detector: Detector, url: str, model: str, samples: Sequence[str | bytes], folder: Path
-) -> None:
-    """``modelserve drift reference`` over the gateway, and its file to the detector."""
-    if isinstance(samples[0], str):
-        (folder / "texts.txt").write_text("\n".join(map(str, samples)), "utf-8")
-        given = ["--text_file", str(folder / "texts.txt")]
-    else:
-        for place, image in enumerate(samples):
-            (folder / f"{place:05}.jpg").write_bytes(image)  # type: ignore[arg-type]
-        given = ["--image", str(folder)]
-    gateway = detector.namespace.gateway
-    command = [sys.executable, "-m", "modelserve.cli", "drift", "reference", f"--model={model}"]
-    command += [f"--model_dir={ROOT / 'samples' / model}", f"--url={gateway.url('')}"]
-    command += [f"--host_header={gateway.headers(url)['Host']}", f"--output={folder / 'reference.zip'}"]
-    done = subprocess.run([*command, *given], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answer = detector.ask("PUT", "/references", content=(folder / "reference.zip").read_bytes())
-    assert answer.status_code == 201, answer.text
-
-
-def wait_settled(detector: Detector, wait_for: Callable[..., Any]) -> None:
-    """Until the detector has worked off what was sent."""
-    seen: list[dict[str, float]] = [{}]
-
-    def is_still() -> bool:
-        seen.append(detector.events())
-        time.sleep(2)
-        return seen[-1] == seen[-2]
-
-    wait_for(is_still, seconds=60)
-
-
 @pytest.fixture(scope="module")
 def names(
     deploy: Callable[[str, str], str],
     namespace: Any,
-    detector: Detector,
+    detector: Any,
     texts: list[str],
     tmp_path_factory: pytest.TempPathFactory,
-    wait_for: Callable[..., Any],
 ) -> str:
     """The NER sample, its reference made, its log straight to the detector."""
-    url = deploy("bert-ner", straight(namespace))
-    make_reference(detector, url, "bert-ner", texts[:800], tmp_path_factory.mktemp("texts"))
-    wait_settled(detector, wait_for)
+    url = deploy("bert-ner", detector.address)
+    detector.learn(url, "bert-ner", texts[:800], tmp_path_factory.mktemp("texts"))
     return url
 
 
 def test_sentences_in_another_language_are_drift_and_ordinary_ones_are_not(
-    names: str, namespace: Any, detector: Detector, texts: list[str]
+    names: str, namespace: Any, detector: Any, texts: list[str]
 ) -> None:
     before = len(detector.verdicts("bert-ner"))
-    call(namespace, names, "bert-ner", texts[800 : 800 + 5 * WINDOW])
+    call(namespace, names, "bert-ner", texts[800 : 800 + 5 * detector.window])
     ordinary = detector.wait_verdicts("bert-ner", before + 5)[before:]
     assert not any(one["alarm"] for one in ordinary)
     assert sum(one["outcome"] == "drift" for one in ordinary) <= 1
-    call(namespace, names, "bert-ner", GERMAN[: 2 * WINDOW])
+    call(namespace, names, "bert-ner", GERMAN[: 2 * detector.window])
     drifted = detector.wait_verdicts("bert-ner", before + 7)[before + 5 :]
     # The first window may hold a few sentences of before.
     assert drifted[-1]["outcome"] == "drift"
@@ -335,13 +195,13 @@ def test_sentences_in_another_language_are_drift_and_ordinary_ones_are_not(
 
 
 def test_the_detector_killed_and_back(
-    names: str, namespace: Any, detector: Detector, texts: list[str], wait_for: Callable[..., Any]
+    names: str, namespace: Any, detector: Any, texts: list[str], wait_for: Callable[..., Any]
 ) -> None:
     """Serving does not notice, and no event is counted twice."""
-    wait_settled(detector, wait_for)
+    detector.wait_settled()
     sample = texts[1400:1600]
     usual = sorted(call(namespace, names, "bert-ner", sample))
-    wait_settled(detector, wait_for)
+    detector.wait_settled()
     before = [int(number) for number in detector.run(COUNT).split()]
     detector.run(KILL)
     away = sorted(call(namespace, names, "bert-ner", sample))
@@ -350,7 +210,7 @@ def test_the_detector_killed_and_back(
     # Not a measurement: a sink that is away must not cost the caller its time-out.
     assert away[len(away) // 2] < 2 * usual[len(usual) // 2] + 0.05
     call(namespace, names, "bert-ner", sample[:50])
-    wait_settled(detector, wait_for)
+    detector.wait_settled()
     calls, samples = (
         int(number) - was for number, was in zip(detector.run(COUNT).split(), before, strict=True)
     )
@@ -361,22 +221,20 @@ def test_the_detector_killed_and_back(
 def test_blurred_and_dark_images_are_drift(
     deploy: Callable[[str, str], str],
     namespace: Any,
-    detector: Detector,
+    detector: Any,
     images: list[bytes],
     tmp_path: Path,
-    wait_for: Callable[..., Any],
 ) -> None:
     model = "resnet-classifier"
-    url = deploy(model, straight(namespace))
-    make_reference(detector, url, model, images[:800], tmp_path)
-    wait_settled(detector, wait_for)
+    url = deploy(model, detector.address)
+    detector.learn(url, model, images[:800], tmp_path)
     before = len(detector.verdicts(model))
-    call(namespace, url, model, images[800 : 800 + 3 * WINDOW])
+    call(namespace, url, model, images[800 : 800 + 3 * detector.window])
     ordinary = detector.wait_verdicts(model, before + 3)[before:]
     assert not any(one["alarm"] for one in ordinary)
     for change, feature in ((blurred, "sharpness"), (darkened, "brightness")):
         before = len(detector.verdicts(model))
-        call(namespace, url, model, [change(image) for image in images[800 : 800 + 2 * WINDOW]])
+        call(namespace, url, model, [change(image) for image in images[800 : 800 + 2 * detector.window]])
         last = detector.wait_verdicts(model, before + 2)[-1]
         assert last["alarm"]
         assert feature in [one["feature"] for one in last["features"] if one["drifted"]]
@@ -399,12 +257,11 @@ def changed(image: bytes, change: Callable[[Image.Image], Image.Image]) -> bytes
 def test_the_same_through_a_broker(
     deploy: Callable[[str, str], str],
     namespace: Any,
-    detector: Detector,
+    detector: Any,
     texts: list[str],
     tmp_path: Path,
-    wait_for: Callable[..., Any],
 ) -> None:
-    if not has_brokers(namespace):
+    if not detector.has_broker:
         pytest.skip("the cluster has no Knative Eventing")
     for kind, name in (
         ("broker", "default"),
@@ -414,12 +271,11 @@ def test_the_same_through_a_broker(
         namespace.wait_ready(kind, name)
     broker = f"http://broker-ingress.knative-eventing.svc.cluster.local/{namespace.name}/default"
     url = deploy("bert-ner", broker)
-    make_reference(detector, url, "bert-ner", texts[:800], tmp_path)
-    wait_settled(detector, wait_for)
+    detector.learn(url, "bert-ner", texts[:800], tmp_path)
     before = len(detector.verdicts("bert-ner"))
-    call(namespace, url, "bert-ner", texts[1700 : 1700 + 2 * WINDOW])
+    call(namespace, url, "bert-ner", texts[1700 : 1700 + 2 * detector.window])
     ordinary = detector.wait_verdicts("bert-ner", before + 2)[before:]
     assert not any(one["alarm"] for one in ordinary)
-    call(namespace, url, "bert-ner", GERMAN[: 2 * WINDOW])
+    call(namespace, url, "bert-ner", GERMAN[: 2 * detector.window])
     assert detector.wait_verdicts("bert-ner", before + 4)[-1]["alarm"]
     assert detector.events().get("dropped", 0) == 0

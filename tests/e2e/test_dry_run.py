@@ -6,6 +6,7 @@ webhooks of KServe and Knative. Nothing is made but the namespace.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ TARGETS = sorted(
     for p in SHELF.glob(f"{pattern}/kustomization.yaml")
 )
 DETECTOR = "../observability/drift_detector/manifests"
+SHADOW = "../observability/shadow/manifests"
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,26 @@ def test_the_api_server_takes_it(
         _check(namespace, kinds, tmp_path, target)
 
 
-@pytest.mark.parametrize("form", ["deployment", "knative"])
-@pytest.mark.parametrize("components", [(), ("broker",), ("broker", "kafka")], ids="-".join)
+@pytest.mark.parametrize(
+    ("form", "components"),
+    [
+        *itertools.product(("deployment", "knative"), ((), ("broker",), ("broker", "kafka"))),
+        ("knative", ("replicas", "broker")),
+    ],
+    ids=str,
+)
 def test_the_api_server_takes_the_drift_detector(
     form: str, components: tuple[str, ...], namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
 ) -> None:
     namespace.apply({"resources": [f"{DETECTOR}/base"]})  # Knative's webhook looks for the account
     _check(namespace, kinds, tmp_path, f"{DETECTOR}/{form}", *(f"{DETECTOR}/{name}" for name in components))
+
+
+@pytest.mark.parametrize("components", [(), ("triggers",)], ids="-".join)
+def test_the_api_server_takes_the_shadow(
+    components: tuple[str, ...], namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    _check(namespace, kinds, tmp_path, f"{SHADOW}/deployment", *(f"{SHADOW}/{name}" for name in components))
 
 
 def _check(

@@ -21,8 +21,7 @@ def service(namespace: Any, sample_predictor: Callable[[str], dict[str, Any]]) -
         {"patch": two, "target": {"kind": "InferenceService", "name": "bert-ner"}}
     )
     namespace.apply(kustomization)
-    found = namespace.wait_ready("inferenceservice", "bert-ner")
-    url: str = found["status"]["components"]["predictor"]["url"]
+    url: str = namespace.predictor_url("bert-ner")
     return url
 
 

@@ -18,8 +18,7 @@ def service(namespace: Any, sample_predictor: Callable[[str], dict[str, Any]]) -
     kustomization = sample_predictor("bert-ner")
     kustomization["components"] = ["components/scale-to-zero"]
     namespace.apply(kustomization)
-    found = namespace.wait_ready("inferenceservice", "bert-ner")
-    url: str = found["status"]["components"]["predictor"]["url"]
+    url: str = namespace.predictor_url("bert-ner")
     return url
 
 

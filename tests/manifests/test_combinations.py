@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from modelserve.canary.rollout.routes import expect_even, read_split
+
 Object = dict[str, Any]
 WithComponents = Callable[..., list[Object]]
-FOLDER = Path(__file__).parents[2] / "inferenceservices" / "components"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "inferenceservices" / "components"
 COMPONENTS = sorted(p.parent.name for p in FOLDER.glob("*/kustomization.yaml"))
 GPUS = {
     "gpu": "nvidia.com/gpu",
@@ -141,13 +145,52 @@ def test_the_judge_may_only_patch(with_components: WithComponents) -> None:
     objects = with_components("rbac")
     (role,) = (o for o in _of_kind(objects, "Role") if o["metadata"]["name"] == "canary-judge")
     writing = [r for r in role["rules"] if set(r["verbs"]) - {"get", "list", "watch"}]
-    (rule,) = writing
-    assert rule["verbs"] == ["patch"]
-    assert rule["resources"] == ["inferenceservices"]
+    assert [rule["resources"] for rule in writing] == [["inferenceservices"], ["virtualservices"]]
     names = {o["metadata"]["name"] for o in _of_kind(objects, "InferenceService")}
-    assert set(rule["resourceNames"]) == names
-    (binding,) = _of_kind(objects, "ValidatingAdmissionPolicyBinding")
-    assert binding["spec"]["validationActions"] == ["Deny"]
+    for rule in writing:
+        assert rule["verbs"] == ["patch"]
+        assert set(rule["resourceNames"]) == names
+    policies = {o["metadata"]["name"]: o for o in _of_kind(objects, "ValidatingAdmissionPolicy")}
+    bounded = {p["spec"]["matchConstraints"]["resourceRules"][0]["resources"][0] for p in policies.values()}
+    assert bounded == {rule["resources"][0] for rule in writing}, "RBAC alone would let it write any field"
+    for binding in _of_kind(objects, "ValidatingAdmissionPolicyBinding"):
+        assert binding["spec"]["policyName"] in policies
+        assert binding["spec"]["validationActions"] == ["Deny"]
+
+
+def test_weighted_predictors_are_told_apart(with_components: WithComponents) -> None:
+    objects = with_components("hpa", "candidate", "istio-weighted")
+    for runtime in _of_kind(objects, "ServingRuntime"):
+        for container in runtime["spec"]["containers"]:
+            assert container["env"][-1] == {"name": "K_REVISION", "value": "$(INFERENCE_SERVICE)-predictor"}
+    services = {o["metadata"]["name"] for o in _of_kind(objects, "InferenceService")}
+    for virtual in _of_kind(objects, "VirtualService"):
+        split = read_split(virtual)
+        expect_even(virtual, split)
+        assert {split.stable, split.candidate} <= {f"{name}-predictor" for name in services}
+        assert split.stable in virtual["spec"]["hosts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("drift-detector", "drift_detector/manifests/deployment"),
+        ("drift-detector", "drift_detector/manifests/knative"),
+        ("shadow", "shadow/manifests/deployment"),
+    ],
+)
+def test_policies_choose_pods_by_labels_that_they_have(
+    name: str, folder: str, with_components: WithComponents, build_folder: Callable[[Path], list[Object]]
+) -> None:
+    policies = _of_kind(with_components("network-policies"), "NetworkPolicy")
+    assert any(name in json.dumps(policy["spec"]["podSelector"]) for policy in policies)
+    (pods,) = (
+        one["spec"]["template"]["metadata"]["labels"]
+        for one in build_folder(ROOT / "observability" / folder)
+        if "template" in one.get("spec", {})
+    )
+    assert pods["app.kubernetes.io/name"] == name
+    assert pods["app.kubernetes.io/part-of"] == "modelserve"
 
 
 def test_everything_is_denied_that_no_policy_allows(with_components: WithComponents) -> None:

@@ -23,7 +23,8 @@ DEPLOYED = sorted(
     for p in SHELF.glob(f"{pattern}/kustomization.yaml")
 )
 DETECTOR = [f"../observability/drift_detector/manifests/{name}" for name in ("deployment", "knative")]
-TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR]
+SHADOW = "../observability/shadow/manifests/deployment"
+TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR, SHADOW]
 # The cluster's own. Of these kustomize knows Namespace only: it gives the others a namespace, which the
 # API server drops.
 CLUSTER_SCOPED = {

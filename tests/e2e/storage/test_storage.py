@@ -59,8 +59,7 @@ def service(namespace: Any, bucket: str, from_storage: Callable[..., dict[str, A
     kustomization = from_storage({MODEL: f"s3://{bucket}/whole"})
     kustomization["patches"].append({"patch": yaml.safe_dump({**account, "secrets": [{"name": "s3"}]})})
     namespace.apply(kustomization)
-    found = namespace.wait_ready("inferenceservice", MODEL)
-    url: str = found["status"]["components"]["predictor"]["url"]
+    url: str = namespace.predictor_url(MODEL)
     return url
 
 

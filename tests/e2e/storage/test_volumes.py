@@ -17,8 +17,7 @@ FromStorage = Callable[..., dict[str, Any]]
 
 
 def names_in(namespace: Any) -> list[str]:
-    found = namespace.wait_ready("inferenceservice", MODEL)
-    url = found["status"]["components"]["predictor"]["url"]
+    url = namespace.predictor_url(MODEL)
     answer = namespace.gateway.post(url, PATH, json=BODY)
     assert answer.status_code == 200, answer.text
     (entities,) = answer.json()["outputs"][0]["data"]
