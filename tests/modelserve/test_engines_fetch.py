@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
+from http_servers import serving
 from safetensors.torch import save
 from torchvision.models import ResNet18_Weights, resnet18
 
@@ -77,23 +78,19 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Hub]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     # What HF_ENDPOINT and HF_HOME set when the library is imported.
-    url, constants = f"http://127.0.0.1:{server.server_port}", huggingface_hub.constants
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    constants = huggingface_hub.constants
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     monkeypatch.setattr(Hub, "fetched", [])
     monkeypatch.setattr(Hub, "files", {})
-    yield Hub
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Hub) as port:
+        url = f"http://127.0.0.1:{port}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        yield Hub
 
 
 def test_safetensors_are_preferred_and_nothing_else_is_fetched(hub: type[Hub]) -> None:

@@ -240,12 +240,13 @@ async def test_the_callers_deadline_is_the_predictors(
     await transformer.start(await serve(echo))
     assert (await transformer.post("a", **{"X-Request-Timeout-Ms": "9000"})).status_code == 200
     echo.go_on.clear()
-    late = await transformer.post(*["a"] * 10, **{"X-Request-Timeout-Ms": "200"})
+    late = await transformer.post(*["a"] * 10, **{"X-Request-Timeout-Ms": "500"})
     assert late.status_code == 504
     assert "the predictor did not answer within" in late.json()["error"]
     first, *others = echo.timeouts
-    assert 8 < first <= 9
-    assert all(0 < seconds <= 0.2 for seconds in others)
+    # gRPC rounds what is left up to whole milliseconds, and reads its clock as coarsely.
+    assert 8 < first <= 9.01
+    assert all(0 < seconds <= 0.51 for seconds in others), others
     await until(lambda: echo.cancelled == len(others) == 4)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,18 +10,11 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from http_servers import free_ports
 
 pytestmark = pytest.mark.parametrize("protocol", ["v2", "grpc-v2"])
 
 TEXT = {"instances": ["Angela Merkel met Barack Obama in Berlin."]}
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def until(is_true: Callable[[], bool]) -> None:
