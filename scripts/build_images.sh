@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
-#                                           token-attribution image-attribution drift-detector)
+#                                           token-attribution image-attribution drift-detector
+#                                           canary-controller)
 # MODEL_BASE is the base of the models' own images, any with a shell, where it is not the Dockerfile's.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
@@ -13,14 +14,17 @@ docker_build() {
   docker build "$folder" -t "$name" "$@"
 }
 
-build() { "${IMAGE_BUILDER:-docker_build}" . "$@"; }
+build_in() { "${IMAGE_BUILDER:-docker_build}" "$@"; }
+build() { build_in . "$@"; }
 
 units=("$@")
 [ ${#units[@]} -gt 0 ] ||
-  units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution drift-detector)
+  units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution drift-detector
+    canary-controller)
 for unit in "${units[@]}"; do
-  file=$(echo */"${unit//-/_}"/Dockerfile)
-  [ -f "$file" ] || { echo "$unit is no unit with a Dockerfile" >&2; exit 2; }
+  # A unit in Python is named as its package is.
+  file=$(compgen -G "*/$unit/Dockerfile" || compgen -G "*/${unit//-/_}/Dockerfile") ||
+    { echo "$unit is no unit with a Dockerfile" >&2; exit 2; }
   build "dev.local/$unit:dev" -f "$file"
   # A predictor is tried out with a model in its image: KServe brings models from storage only.
   if [ -d "samples/$unit" ]; then
@@ -29,4 +33,7 @@ for unit in "${units[@]}"; do
     build "dev.local/$unit-model:dev" -f samples/model.Dockerfile \
       ${MODEL_BASE:+--build-arg "BASE=$MODEL_BASE"} --build-arg "SAMPLE=$unit"
   fi
+  # Rollouts are tested with a model that can be told to have a fault.
+  [ "$unit" != bert-ner ] ||
+    build_in tests/e2e/faulty dev.local/faulty-ner:dev -f tests/e2e/faulty/Dockerfile
 done

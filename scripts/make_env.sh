@@ -19,7 +19,8 @@ say "Making the environment $folder ..."
 count=$(grep -c '==' "$lock")
 say "Installing about $count packages from $lock; the first time this takes a minute or more ..."
 began=$SECONDS
-"$folder/bin/python" -m pip install --disable-pip-version-check --quiet --require-hashes -r "$lock"
+# A lock names all that is needed, some of it against what a package asks for (drift_detector.overrides).
+"$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
 "$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 touch "$folder/.ready"
 say "Installed in $((SECONDS - began)) s."

@@ -5,7 +5,7 @@ set -eu
 lock=$1
 python3 -m venv --without-pip /opt/modelserve
 pip --python /opt/modelserve/bin/python install --no-cache-dir --disable-pip-version-check \
-  --only-binary :all: --require-hashes --requirement "$lock"
+  --only-binary :all: --no-deps --require-hashes --requirement "$lock"
 # Of the Kubernetes client's 700 generated classes, and of pandas, a server imports none (see
 # src/modelserve/light_kserve.py): their tests and bytecode are a sixth of the image.
 cd /opt/modelserve/lib/python3*/site-packages
