@@ -84,8 +84,8 @@ class Namespace:
     gateway: Gateway
     scratch: Path
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        done = subprocess.run(
+    def _run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["kubectl", "--namespace", self.name, *arguments],
             input=stdin,
             capture_output=True,
@@ -93,6 +93,9 @@ class Namespace:
             check=False,
             timeout=300,
         )
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        done = self._run(*arguments, stdin=stdin)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
@@ -120,7 +123,19 @@ class Namespace:
         for key in ("resources", "components"):
             whole[key] = [str(shelf / path) for path in whole.get(key, [])]
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
-        self.kubectl("apply", "--server-side", "--kustomize", str(folder))
+        arguments = ("apply", "--server-side", "--kustomize", str(folder))
+        tried = self._run(*arguments)
+
+        # A controller that lost its lease while a test held the API server still starts again, and the
+        # webhook that it serves is away for some seconds of a later test.
+        def applied() -> bool:
+            nonlocal tried
+            if "failed calling webhook" in tried.stderr:
+                tried = self._run(*arguments)
+            return "failed calling webhook" not in tried.stderr
+
+        _wait_for(applied, seconds=120, said=lambda: tried.stderr)
+        assert tried.returncode == 0, tried.stderr
 
     def patch(self, kind: str, name: str, *operations: dict[str, Any]) -> None:
         self.kubectl("patch", kind, name, "--type=json", f"--patch={json.dumps(operations)}")

@@ -10,7 +10,8 @@ from typing_extensions import Self
 from modelserve.canary.rollout.inference_service import KIND as INFERENCE_SERVICE
 from modelserve.canary.rollout.knative_service import KIND as KNATIVE_SERVICE
 from modelserve.canary.rollout.objects import Kind, Object
-from modelserve.canary.running.specification import Specification, Written, validated
+from modelserve.canary.running.specification import Specification, validated
+from modelserve.written import Written
 
 KIND = Kind("modelserve.dev", "v1alpha1", "canarypolicies", "CanaryPolicy")
 TARGETS = {kind.name: kind for kind in (INFERENCE_SERVICE, KNATIVE_SERVICE)}

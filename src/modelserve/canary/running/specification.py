@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from modelserve.canary.judge.policy import (
     USUAL_CONFIDENCE,
@@ -21,18 +20,13 @@ from modelserve.canary.judge.policy import (
 )
 from modelserve.canary.running.plan import Plan, Step
 from modelserve.errors import ModelServeError
+from modelserve.written import Written
 
 _USUAL = Policy()
 
 
 class SpecificationError(ModelServeError):
     """A specification that is none; the message says where, and what is accepted."""
-
-
-class Written(BaseModel):
-    """What people write: in camelCase as Kubernetes has it, and nothing that has no meaning."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
 class StepSpecification(Written):

@@ -91,7 +91,7 @@ class Sink(BaseHTTPRequestHandler):
     """Takes events, when it is well."""
 
     is_well = True
-    taken: list[tuple[dict[str, str], bytes]] = []  # noqa: RUF012
+    taken: list[tuple[dict[str, str], bytes]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

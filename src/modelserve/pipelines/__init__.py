@@ -1,0 +1,1 @@
+"""Several models as one pipeline: one definition, three runners."""

@@ -1,0 +1,1 @@
+"""Runs a pipeline's steps in the process that asks for it."""
