@@ -6,6 +6,9 @@ as a model that the predictor does not have, is a failure of the predictor.
 
 from __future__ import annotations
 
+import httpx
+import orjson
+
 from modelserve.errors import (
     DeadlineExceeded,
     InvalidInput,
@@ -39,6 +42,15 @@ def from_http(status: int, sentence: str, retry_after: str | None) -> RequestErr
     if status == 429:
         return _overloaded(sentence, retry_after)
     return _refused(_BY_HTTP.get(status), str(status), sentence)
+
+
+def sentence_of(response: httpx.Response) -> str:
+    """What was said with an HTTP status: JSON's ``error``, or a proxy's plain words."""
+    try:
+        said = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return response.text[:200]
+    return str(said.get("error", said) if isinstance(said, dict) else said)[:1000]
 
 
 def from_grpc(status: str, sentence: str) -> RequestError:

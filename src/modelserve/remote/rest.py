@@ -11,14 +11,13 @@ from contextlib import suppress
 from urllib.parse import quote
 
 import httpx
-import orjson
 
 from modelserve.errors import PredictorFailed, Unavailable
 from modelserve.execution import on_decoders
 from modelserve.protocol.client import decode_rest_response, encode_rest_request
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse
 from modelserve.protocol.rest import HEADER_LENGTH
-from modelserve.remote.refusals import from_http, too_late
+from modelserve.remote.refusals import from_http, sentence_of, too_late
 from modelserve.telemetry import current_call
 
 _PAUSES_SECONDS = (0.1, 0.3, 0.9)
@@ -63,7 +62,7 @@ class RestPredictor:
         except asyncio.TimeoutError as error:
             raise too_late(seconds) from error
         if response.status_code != 200:
-            raise from_http(response.status_code, _sentence(response), response.headers.get("retry-after"))
+            raise from_http(response.status_code, sentence_of(response), response.headers.get("retry-after"))
         length = response.headers.get(HEADER_LENGTH, "")
         return decode_rest_response(response.content, int(length) if length.isdecimal() else None)
 
@@ -113,12 +112,3 @@ def _path(request: InferenceRequest) -> str:
     if request.model_version is not None:
         path += f"/versions/{quote(request.model_version, safe='')}"
     return f"{path}/infer"
-
-
-def _sentence(response: httpx.Response) -> str:
-    """What was said with a status: JSON's ``error``, or a proxy's plain words."""
-    try:
-        said = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        return response.text[:200]
-    return str(said.get("error", said) if isinstance(said, dict) else said)[:1000]
