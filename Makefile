@@ -58,9 +58,10 @@ LOCK_ALIBI = $(LOCK) --extra alibi --extra build --override requirements/drift_d
 
 lock: ## resolve the dependencies again (needs uv); LOCK_ARGS=--upgrade takes newer versions
 	$(LOCK) --extra cpu --extra build -o requirements/cpu.txt
-	$(LOCK) --extra cpu --extra monitor --extra build -o requirements/local.txt
+	$(LOCK) --extra cpu --extra monitor --extra pipelines --extra build -o requirements/local.txt
 	$(LOCK) --extra monitor --extra build -o requirements/monitor.txt
 	$(LOCK) --extra canary --extra build -o requirements/canary.txt
+	$(LOCK) --extra pipelines --extra build -o requirements/pipelines.txt
 	$(LOCK) --extra gpu --extra build -o requirements/gpu.txt
 	$(LOCK) --extra transformer --extra build -o requirements/transformer.txt
 	$(LOCK) --extra explainer --extra build -o requirements/explainer.txt

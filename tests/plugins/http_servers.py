@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ class Request:
     method: str
     path: str
     body: bytes
+    headers: Mapping[str, str]
 
 
 @contextmanager
@@ -35,19 +36,24 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
         thread.join()
 
 
+Answer = tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]
+"""A status, the content, and headers where there are any."""
+
+
 @contextmanager
-def answering(
-    answer: Callable[[Request], tuple[int, bytes]], content_type: str = "application/json"
-) -> Iterator[int]:
-    """A server that answers with the status and the content that a function gives; its port."""
+def answering(answer: Callable[[Request], Answer], content_type: str = "application/json") -> Iterator[int]:
+    """A server that answers as a function says; its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, content = answer(Request(self.command, self.path.partition("?")[0], body))
+            request = Request(self.command, self.path.partition("?")[0], body, dict(self.headers))
+            status, content, *more = answer(request)
             self.send_response(status)
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelserve.errors import RequestError
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import fault, refusal
+from modelserve.server.replies import fault, refusal
 from modelserve.server.v1 import EXPLAIN, PREDICT, explain, predict
 from modelserve.server.v2 import INFER, infer
 

@@ -21,7 +21,7 @@ from modelserve.server.calls import count_refusal
 from modelserve.server.connection import HttpConnection
 from modelserve.server.dataplane import DataPlane
 from modelserve.server.front import Called, called_model
-from modelserve.server.routes import refusal
+from modelserve.server.replies import refusal
 
 Gate = Callable[[bytes], "bytes | None"]
 """From the target of a POST to the refusal, behind the server's own headers; None to let it in."""

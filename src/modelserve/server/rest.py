@@ -6,12 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from starlette.exceptions import HTTPException
 
 import modelserve
-from modelserve.errors import RequestError
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import error_reply, fault, refusal, reply
+from modelserve.server.replies import add_errors, reply
 from modelserve.server.schemas import SCHEMAS
 from modelserve.server.v1 import add_v1
 from modelserve.server.v2 import add_v2
@@ -31,7 +29,7 @@ def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
     )
-    _add_errors(app)
+    add_errors(app)
     add_v1(app, plane, max_body_bytes=max_body_bytes)
     add_v2(app, plane, max_body_bytes=max_body_bytes)
 
@@ -54,25 +52,3 @@ def build_app(plane: DataPlane, *, max_body_bytes: int) -> FastAPI:
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
-
-
-def _add_errors(app: FastAPI) -> None:
-    async def refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestError)
-        return refusal(error)
-
-    async def unknown(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        path = request.url.path
-        sentences = {
-            404: f"path {path} is unknown; /docs lists those that this server has",
-            405: f"path {path} does not accept {request.method}; /docs says what it accepts",
-        }
-        return error_reply(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
-
-    async def failed(request: Request, error: Exception) -> Response:
-        return fault(request.url.path, error)
-
-    app.add_exception_handler(RequestError, refused)
-    app.add_exception_handler(HTTPException, unknown)
-    app.add_exception_handler(Exception, failed)

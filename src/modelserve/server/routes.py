@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import orjson
-from fastapi import Request, Response
+from fastapi import Request
 
-from modelserve.errors import InvalidInput, Overloaded, RequestError
+from modelserve.errors import InvalidInput
 from modelserve.exchange import Exchange
 from modelserve.server.body import read_body
 from modelserve.server.calls import account
 from modelserve.server.dataplane import DataPlane
 from modelserve.serving import ServedModel
 from modelserve.telemetry.conventions import rest_call
-
-logger = logging.getLogger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 
@@ -33,30 +29,6 @@ _REFUSALS = {
     503: "The model is not loaded, or the server is draining.",
     504: "The caller's deadline passed in the queue.",
 }
-
-
-def reply(content: Any, status: int = 200) -> Response:
-    """A JSON answer."""
-    return Response(orjson.dumps(content), status, media_type="application/json")
-
-
-def error_reply(status: int, sentence: str, headers: Any = None) -> Response:
-    """An error's answer, with the sentence that the caller is told."""
-    return Response(orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers)
-
-
-def refusal(error: RequestError) -> Response:
-    """The answer to a call that is not taken, or that failed for a reason which the caller is told."""
-    headers = {}
-    if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return error_reply(error.http_status, str(error), headers)
-
-
-def fault(path: str, error: Exception) -> Response:
-    """The answer to a call on which the server itself failed; the log says why."""
-    logger.error("a call to %s failed", path, exc_info=error)
-    return error_reply(500, "the server failed to answer; its log says why")
 
 
 def document(

@@ -11,7 +11,8 @@ from modelserve.exchange import Exchange, V1Exchange
 from modelserve.explaining.explainer import ExplainExchange
 from modelserve.protocol.v1 import decode_explain, decode_instances, encode_explanations, encode_predictions
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document, reply
+from modelserve.server.replies import reply
+from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document
 from modelserve.serving import ServedModel
 
 PREDICT = "/v1/models/{model_name}:predict"

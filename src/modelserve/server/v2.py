@@ -12,7 +12,8 @@ from modelserve.exchange import V2Exchange
 from modelserve.protocol.rest import EncodedResponse, decode_request, encode_response
 from modelserve.server.body import read_body
 from modelserve.server.dataplane import DataPlane
-from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document, reply
+from modelserve.server.replies import reply
+from modelserve.server.routes import CLIENT_GONE, INFERENCE_REFUSALS, answer, document
 from modelserve.serving import ServedModel
 
 HEADER_LENGTH = "inference-header-content-length"

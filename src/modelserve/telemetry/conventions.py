@@ -12,6 +12,7 @@ import asyncio
 from typing import Final
 
 from modelserve.errors import RequestError
+from modelserve.telemetry.call import Attributes
 
 MODEL: Final = "modelserve.model"
 REVISION: Final = "modelserve.revision"
@@ -19,6 +20,7 @@ PROTOCOL: Final = "modelserve.protocol"
 OUTCOME: Final = "modelserve.outcome"
 BATCH_SIZE: Final = "modelserve.batch_size"
 
+HTTP_METHOD: Final = "http.request.method"
 RPC_SYSTEM: Final = "rpc.system.name"
 
 
@@ -35,7 +37,7 @@ def rest_call(
         protocol: ``v1`` or ``v2``.
     """
     return f"{method} {route}", {
-        "http.request.method": method,
+        HTTP_METHOD: method,
         "http.route": route,
         "url.path": path,
         "url.scheme": "http",
@@ -64,21 +66,27 @@ def is_fault(error: BaseException | None) -> bool:
     return error is not None and not isinstance(error, asyncio.CancelledError)
 
 
-def answer_attributes(error: BaseException | None, *, is_rpc: bool) -> dict[str, str | int]:
-    """Attributes of what the caller was told.
+def answer_attributes(error: BaseException | None, of_call: Attributes) -> dict[str, str | int]:
+    """Attributes of what the caller was told, or of how work within the process ended.
 
     Args:
-        error: why the call failed, or None where it did not.
-        is_rpc: a gRPC call, else one of REST.
+        error: why it failed, or None where it did not.
+        of_call: the attributes that it began with, which tell a call of HTTP and one of RPC from other work.
     """
     attributes: dict[str, str | int] = {}
     if is_fault(error):
         attributes["error.type"] = type(error).__qualname__
-    if is_rpc:
+    if RPC_SYSTEM in of_call:
         attributes["rpc.response.status_code"] = _grpc_status(error)
-    elif not isinstance(error, asyncio.CancelledError):  # who went away was told no status
+    elif HTTP_METHOD in of_call and not isinstance(error, asyncio.CancelledError):
+        # Who went away was told no status.
         attributes["http.response.status_code"] = _http_status(error)
     return attributes
+
+
+def is_call(attributes: Attributes) -> bool:
+    """Whether a span is of a call from outside, by the attributes that it begins with."""
+    return RPC_SYSTEM in attributes or HTTP_METHOD in attributes
 
 
 def _grpc_status(error: BaseException | None) -> str:

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 import modelserve
 from modelserve.errors import RequestError
 from modelserve.telemetry.call import ActiveCall, Attributes, Call
-from modelserve.telemetry.conventions import OUTCOME, REVISION, RPC_SYSTEM, answer_attributes, is_fault
+from modelserve.telemetry.conventions import OUTCOME, REVISION, answer_attributes, is_call, is_fault
 from modelserve.telemetry.quiet import quieten
 from modelserve.telemetry.tracing import Carrier, Text, Tracing
 
@@ -119,10 +119,9 @@ class SdkTracing:
         """See ``Tracing.start``."""
         context = self._propagator.extract(_select(carrier, self._fields), Context())
         whole = {**(attributes or {}), REVISION: self._revision}
-        span = self._tracer.start_span(
-            name, context, trace.SpanKind.SERVER, attributes=whole, start_time=start_ns
-        )
-        return SdkCall(self._tracer, span, trace.set_span_in_context(span, context), RPC_SYSTEM in whole)
+        kind = trace.SpanKind.SERVER if is_call(whole) else trace.SpanKind.INTERNAL
+        span = self._tracer.start_span(name, context, kind, attributes=whole, start_time=start_ns)
+        return SdkCall(self._tracer, span, trace.set_span_in_context(span, context), whole)
 
     def shutdown(self, *, timeout_seconds: float) -> bool:
         """See ``Tracing.shutdown``."""
@@ -148,13 +147,15 @@ def _select(carrier: Carrier, fields: frozenset[str]) -> dict[str, list[str]]:
 class SdkCall:
     """A call as a span; where the sampler left it out, only its ids are there."""
 
-    __slots__ = ("_context", "_is_rpc", "_span", "_tracer", "recording")
+    __slots__ = ("_attributes", "_context", "_span", "_tracer", "recording")
 
-    def __init__(self, tracer: trace.Tracer, span: trace.Span, context: Context, is_rpc: bool) -> None:
+    def __init__(
+        self, tracer: trace.Tracer, span: trace.Span, context: Context, attributes: Attributes
+    ) -> None:
         self._tracer = tracer
         self._span = span
         self._context = context
-        self._is_rpc = is_rpc
+        self._attributes = attributes
         self.recording = span.get_span_context().trace_flags.sampled
 
     @property
@@ -184,7 +185,7 @@ class SdkCall:
     def end(self, *, outcome: str, error: BaseException | None = None) -> None:
         """See ``Call.end``."""
         if self.recording:
-            self._span.set_attributes({OUTCOME: outcome, **answer_attributes(error, is_rpc=self._is_rpc)})
+            self._span.set_attributes({OUTCOME: outcome, **answer_attributes(error, self._attributes)})
             if is_fault(error):
                 # A fault's own words may quote the caller's data; its traceback is in the log.
                 told = str(error) if isinstance(error, RequestError) else None

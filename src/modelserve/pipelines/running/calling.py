@@ -35,8 +35,8 @@ class Caller:
         models: of the pipeline, by name.
         reach: finds them.
         run_id: of the run; every try of a unit has the same key, in whichever process.
-        jitter: a number from 0 to 1, anew each time; a pause is cut by as much as half of itself by it, so that
-            runs that failed together do not come again together.
+        jitter: a number from 0 to 1, anew each time; by it a pause is cut by at most its half, so that runs
+            that failed together do not come again together.
     """
 
     def __init__(
