@@ -22,10 +22,18 @@ ANGELA, OBAMA = ("PER", 0, 13), ("PER", 18, 23)
 class Watched:
     """A shadow, and where it counts."""
 
-    def __init__(self, url: str, *, rate: float = 1e6, model: str | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        rate: float = 1e6,
+        model: str | None = None,
+        timeout_seconds: float = 30.0,
+        **arguments: Any,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.results = Results(Criteria(), examples=5)
-        self.replayer = Replayer(url, model=model, timeout_seconds=0.5)
+        self.replayer = Replayer(url, model=model, timeout_seconds=timeout_seconds)
         self.shadow = Shadow(
             self.replayer,
             self.results,
@@ -227,7 +235,7 @@ async def test_slow_answers_time_out(start_target: Any, calls: Any, watch: Any) 
     async def reply(*_: Any) -> None:
         await asyncio.sleep(60)
 
-    one = watch((await start_target(reply)).url)
+    one = watch((await start_target(reply)).url, timeout_seconds=0.5)
     await one.shadow.take(calls.pair(0, calls.answer()))
     assert one.results.outcomes == {"failed_timeout": 1}
 
