@@ -24,8 +24,8 @@ from bert_ner.corpora import Document, read_wikigold
 from bert_ner.engine import load_engine
 from bert_ner.inference import NerTask
 from bert_ner.tokenizer import load_tokenizer
+from modelserve.sentences import find_sentences
 from modelserve.task import Limits
-from ner_text.sentences import find_sentences
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "bert-ner"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from modelserve.canary.rollout import CannotRollOut, Changed, NothingNew, Rollout
 from modelserve.canary.rollout.objects import Kind, Object, Objects, connect, owners

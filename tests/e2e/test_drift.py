@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).parents[2]

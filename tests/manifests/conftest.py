@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]

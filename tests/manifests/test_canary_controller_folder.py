@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from modelserve.canary.admission.server import PATH
 from modelserve.canary.controller.admitting import NAME

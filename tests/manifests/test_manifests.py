@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 Object = dict[str, Any]
 Build = Callable[[Path], list[Object]]

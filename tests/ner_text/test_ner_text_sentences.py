@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sentencex import segment
 
-from ner_text.sentences import BLOCK, Span, find_sentences
+from modelserve.sentences import BLOCK, Span, find_sentences
 
 PIECES = st.sampled_from(
     [
@@ -126,7 +126,7 @@ def test_spaces_on_which_the_library_fails_do_not_reach_it(capfd: pytest.Capture
 
 
 def test_a_failure_of_the_library_makes_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ner_text.sentences.segment", lambda language, _: segment(language, PANIC))
+    monkeypatch.setattr("modelserve.sentences.segment", lambda language, _: segment(language, PANIC))
     assert sentences("One. Two. ") == ["One. Two."]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from databases import postgres_at
 from rollouts import MODEL, QUICK_POLICY
 

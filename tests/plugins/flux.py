@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 SHELF = Path(__file__).parents[2] / "inferenceservices"
 _KUSTOMIZATIONS = "kustomizations.kustomize.toolkit.fluxcd.io"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bert_ner.entities import Entity
 from modelserve.errors import PredictorFailed
-from ner_text.sentences import Span
+from modelserve.sentences import Span
 
 
 def place_entities(document: str, spans: Sequence[Span], found: Iterator[list[Entity]]) -> list[Entity]:

@@ -12,9 +12,9 @@ from bert_ner.entities import Entity
 from bert_ner.texts import INPUTS, OUTPUTS, check_instances, read_request, text_request
 from modelserve.forwarding import Transformation
 from modelserve.protocol.messages import InferenceRequest, InferenceResponse, Tensor
+from modelserve.sentences import Span, find_sentences
 from modelserve.task import Call, Limits
 from ner_text.entities import place_entities
-from ner_text.sentences import Span, find_sentences
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 SAMPLES = ("bert-ner", "resnet-classifier")
 IMAGES = (*SAMPLES, "ner-text", "image-tensors")

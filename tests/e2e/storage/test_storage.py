@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "bert-ner"
 MODEL = "bert-ner"

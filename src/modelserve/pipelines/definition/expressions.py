@@ -33,8 +33,8 @@ class _Functions(jmespath.functions.Functions):
 _FUNCTIONS = _Functions()
 _OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 
-FUNCTIONS: frozenset[str] = frozenset(_FUNCTIONS.FUNCTION_TABLE)
-"""All that an expression may call."""
+FUNCTION_TABLE: Mapping[str, Any] = _FUNCTIONS.FUNCTION_TABLE
+"""All that an expression may call, with the signatures."""
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What a pipeline's definition has, as ``pipeline.schema.json`` tells it to editors.
+"""What a pipeline's definition has, as ``pipeline.schema.json`` beside this tells it to editors.
 
 Expressions are JMESPath over what a run has so far (``expressions.py``). Where a value is wanted, every
 string is an expression, those within lists and objects too; numbers, booleans and null are themselves. A text
@@ -199,7 +199,7 @@ class Spec(Written):
 
 
 class Pipeline(Written):
-    """A whole definition."""
+    """Several models as one: steps over a run's inputs, and an output of what they gave."""
 
     api_version: Literal["modelserve.dev/v1alpha1"] = "modelserve.dev/v1alpha1"
     kind: Literal["Pipeline"] = "Pipeline"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from modelserve.pipelines.definition.expressions import Json, compiled
 from modelserve.pipelines.definition.models import Step
+from modelserve.pipelines.definition.references import references
 
 
 def needs_of(step: Step) -> frozenset[str]:
@@ -19,7 +19,10 @@ def needs_of(step: Step) -> frozenset[str]:
 def looked_at(value: Json) -> frozenset[str]:
     """Names of the steps that a value's expressions look at."""
     return frozenset(
-        name for expression in expressions_in(value) for name in _steps_in(compiled(expression).parsed)
+        chain[1]
+        for expression in expressions_in(value)
+        for chain in references(compiled(expression).parsed)
+        if chain[:1] == ("steps",) and len(chain) > 1
     )
 
 
@@ -33,19 +36,3 @@ def expressions_in(value: Json) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from expressions_in(one)
-
-
-def _steps_in(node: Mapping[str, Any]) -> Iterator[str]:
-    """Every NAME of ``steps.NAME``, whose node is a chain that begins with the two fields.
-
-    ``steps`` in another place, as a field of something else, may be taken for it: that is a step too many to
-    wait for, never one too few.
-    """
-    children = node["children"]
-    if node["type"] in ("subexpression", "index_expression") and len(children) >= 2:
-        first, second = children[0], children[1]
-        if first["type"] == "field" and first["value"] == "steps" and second["type"] == "field":
-            yield second["value"]
-    for child in children:
-        if isinstance(child, dict):
-            yield from _steps_in(child)

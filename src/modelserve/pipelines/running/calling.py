@@ -124,7 +124,7 @@ async def _within(step: Step, work: Coroutine[Any, Any, Json]) -> Json:
 
 
 def _called(name: str, arguments: Mapping[str, Json]) -> Json:
-    function = find_function(name)
+    function = find_function(name).call
     try:
         return function(**arguments)
     except Exception as error:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from modelserve.canary.judge.policy import OnInconclusive, Policy, ShareLimits
 from modelserve.canary.running.specification import (

@@ -1,0 +1,126 @@
+"""Expressions of a definition, each held against what there is to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import jmespath.exceptions
+
+from modelserve.pipelines.definition.expressions import FUNCTION_TABLE, Json, compiled
+from modelserve.pipelines.definition.inference import Misfit, infer
+from modelserve.pipelines.definition.places import Document, Mistake, Path
+from modelserve.pipelines.definition.references import Node, references
+from modelserve.pipelines.definition.shapes import ANY, Shape, common, list_of, of_value
+
+_OF_STEP = ("status", "output", "error")
+
+
+class Expressions:
+    """Checks the expressions within values.
+
+    Args:
+        steps: names of those that may be looked at.
+        inputs: names of the run's.
+        document: in which they are.
+    """
+
+    def __init__(self, *, steps: Sequence[str], inputs: Sequence[str], document: Document) -> None:
+        self._steps, self._inputs, self._document = steps, inputs, document
+
+    def check(self, value: Json, at: Path, *, of_item: bool) -> Iterator[Mistake]:
+        """Mistakes of all expressions of a value: what is none, and what looks at nothing.
+
+        Args:
+            value: of the definition.
+            at: its place.
+            of_item: whether there is an ``item`` to look at.
+        """
+        for place, expression in _within(value, at):
+            try:
+                tree = compiled(expression).parsed
+            except jmespath.exceptions.EmptyExpressionError:
+                yield self._document.mistake(place, "an empty text is no expression; '' is an empty text")
+                continue
+            except (jmespath.exceptions.ParseError, jmespath.exceptions.LexerError) as error:
+                offset = min(error.lex_position, max(0, len(expression) - 1))
+                said = _reason(error, expression)
+                yield self._document.mistake(place, f"{expression!r} is no expression: {said}", offset=offset)
+                continue
+            for said in (*self._lost(tree, of_item=of_item), *_calls(tree)):
+                yield self._document.mistake(place, f"{expression!r}: {said}")
+
+    def shape(self, value: Json, run: Shape, at: Path) -> tuple[Shape, list[Mistake]]:
+        """What a value of the definition is in a run, and what of it cannot be.
+
+        Args:
+            value: of the definition, whose expressions are such.
+            run: what they look at.
+            at: the value's place.
+        """
+        if isinstance(value, str):
+            try:
+                return infer(compiled(value).parsed, run), []
+            except Misfit as error:
+                return ANY, [self._document.mistake(at, f"{value!r}: {error}")]
+        if isinstance(value, list):
+            parts = [self.shape(one, run, (*at, index)) for index, one in enumerate(value)]
+            return list_of(common([part for part, _ in parts])), [one for _, told in parts for one in told]
+        if isinstance(value, dict):
+            fields = {key: self.shape(one, run, (*at, key)) for key, one in value.items()}
+            shape = Shape("object", fields={key: part for key, (part, _) in fields.items()})
+            return shape, [one for _, told in fields.values() for one in told]
+        return of_value(value), []
+
+    def _lost(self, tree: Node, *, of_item: bool) -> Iterator[str]:
+        """Names that an expression begins with and that are not there."""
+        roots = ("inputs", "steps", *(("item", "index") if of_item else ()))
+        for chain in references(tree):
+            if not chain or chain[0] not in roots:
+                what = chain[0] if chain else "@"
+                hint = (
+                    ""
+                    if of_item or what not in ("item", "index")
+                    else ", and with forEach its inputs have item"
+                )
+                yield f"{what} is nothing to look at; a run has inputs and steps{hint}"
+            elif chain[0] == "inputs" and len(chain) > 1 and chain[1] not in self._inputs:
+                yield f"input {chain[1]} is unknown; there are {', '.join(self._inputs) or 'none'}"
+            elif chain[0] == "steps" and len(chain) == 1:
+                yield "steps has a name behind it, as steps.NAME.output; what is denied is in brackets, !(…)"
+            elif chain[0] == "steps" and chain[1] not in self._steps:
+                yield f"step {chain[1]} is unknown; there are {', '.join(self._steps) or 'none'}"
+            elif chain[0] == "steps" and len(chain) > 2 and chain[2] not in _OF_STEP:
+                yield f"{chain[2]} is nothing that a step has; it has {', '.join(_OF_STEP)}"
+
+
+def _calls(tree: Node) -> Iterator[str]:
+    """Functions that there are not, and such with too many or too few arguments."""
+    if tree["type"] == "function_expression":
+        name, given = tree["value"], len(tree["children"])
+        if name not in FUNCTION_TABLE:
+            yield f"there is no function {name}; there are {', '.join(sorted(FUNCTION_TABLE))}"
+        else:
+            signature = FUNCTION_TABLE[name]["signature"]
+            is_open = bool(signature) and bool(signature[-1].get("variadic"))
+            if given < len(signature) or (given > len(signature) and not is_open):
+                yield f"{name} takes {len(signature)}{' or more' if is_open else ''} arguments, not {given}"
+    for child in tree["children"]:
+        if isinstance(child, dict):
+            yield from _calls(child)
+
+
+def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _within(one, (*at, index))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _within(one, (*at, key))
+
+
+def _reason(error: Exception, expression: str) -> str:
+    said = str(error).partition(": Parse error")[0].splitlines()[0]
+    hint = '; a text as it stands is in single quotes, a name with "-" in double ones'
+    return said + (hint if " " in expression or "-" in expression else "")

@@ -1,0 +1,160 @@
+"""YAML whose every value knows its place, so that what is wrong with it can be told by line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from modelserve.errors import ModelServeError
+
+Path = tuple["str | int", ...]
+"""Keys and list indices from the top."""
+
+_MOST_VALUES = 100_000
+"""More than any pipeline has: a few aliases of aliases can stand for billions."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """What is wrong, and where. Lines and columns are from 1."""
+
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.message}"
+
+
+class DefinitionError(ModelServeError):
+    """A definition that is none.
+
+    Args:
+        where: the file's name, or what else it is known by.
+        mistakes: all that were found.
+    """
+
+    def __init__(self, where: str, mistakes: list[Mistake]) -> None:
+        self.where, self.mistakes = where, sorted(mistakes)
+        super().__init__("\n".join(f"{where}:{mistake}" for mistake in self.mistakes))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as far as JSON goes: a date is a text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
+}
+
+
+class Document:
+    """A document's value, and where its parts are.
+
+    Args:
+        text: of the file.
+        value: of the document.
+        nodes: by their paths, of a key or of a value.
+    """
+
+    def __init__(
+        self, text: str, value: Any, keys: Mapping[Path, yaml.Node], values: Mapping[Path, yaml.Node]
+    ) -> None:
+        self.value = value
+        self._lines = text.splitlines()
+        self._keys, self._values = keys, values
+
+    def mistake(
+        self, path: Path, message: str, *, at_key: bool = False, offset: int | None = None
+    ) -> Mistake:
+        """A mistake at a path, or at what is nearest above it.
+
+        Args:
+            path: of the value.
+            message: what is wrong.
+            at_key: whether it is the key that is.
+            offset: of the mistake in the value's own text, where it is known.
+        """
+        node = self._keys.get(path) if at_key else self._values.get(path)
+        while node is None:
+            path = path[:-1]
+            node = self._values[path]
+        line, column = node.start_mark.line, node.start_mark.column
+        if offset is not None and isinstance(node, yaml.ScalarNode):
+            # Where the text stands as it is, and not over several lines or with escapes.
+            begin = column + len(node.style or "") if node.style in (None, "'", '"') else column
+            if self._lines[line][begin : begin + len(node.value)] == node.value:
+                column = begin + offset
+        return Mistake(line + 1, column + 1, message)
+
+
+def read_document(text: str, where: str) -> Document:
+    """The one document of a file.
+
+    Raises:
+        DefinitionError: it is no YAML, or has what JSON has not.
+    """
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            raise DefinitionError(where, [Mistake(1, 1, "the file is empty; a Pipeline is accepted")])
+        keys: dict[Path, yaml.Node] = {}
+        values: dict[Path, yaml.Node] = {}
+        mistakes = list(_walk(node, (), keys, values))
+        if mistakes:
+            raise DefinitionError(where, mistakes)
+        return Document(text, loader.construct_document(node), keys, values)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+        said = error.problem or error.context or "it cannot be read"
+        raise DefinitionError(where, [Mistake(*place, f"no YAML: {said}")]) from error
+    except yaml.reader.ReaderError as error:
+        raise DefinitionError(where, [Mistake(1, 1, f"no YAML: {error.reason}")]) from error
+    except (RecursionError, ValueError) as error:  # an integer of thousands of digits is a ValueError
+        raise DefinitionError(
+            where, [Mistake(1, 1, "no YAML that a Pipeline could be: too deep or too long")]
+        ) from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _walk(
+    node: yaml.Node, path: Path, keys: dict[Path, yaml.Node], values: dict[Path, yaml.Node]
+) -> Iterator[Mistake]:
+    """Note where everything is; what cannot be told by a path is a mistake."""
+    values[path] = node
+    if len(values) > _MOST_VALUES or len(path) > 100:
+        yield _at(node, f"too large; {_MOST_VALUES} values, 100 deep, are accepted")
+        return
+    if isinstance(node, yaml.SequenceNode):
+        for index, one in enumerate(node.value):
+            if len(values) <= _MOST_VALUES:
+                yield from _walk(one, (*path, index), keys, values)
+    elif isinstance(node, yaml.MappingNode):
+        for key, one in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                yield _at(key, "a key that is no text; quoted, it is one")
+                continue
+            if (*path, key.value) in values:
+                yield _at(key, f"{key.value} is there twice")
+                continue
+            keys[(*path, key.value)] = key
+            if len(values) <= _MOST_VALUES:
+                yield from _walk(one, (*path, key.value), keys, values)
+
+
+def _at(node: yaml.Node, message: str) -> Mistake:
+    return Mistake(node.start_mark.line + 1, node.start_mark.column + 1, message)
