@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, SQLAlchemyError
 
 from modelserve.errors import ModelServeError
 
@@ -36,7 +37,7 @@ class Database:
             self._engine = sa.create_engine(url)
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _use_write_ahead_log)
-            tables.create_all(self._engine)
+            _make(tables, self._engine)
         except (ArgumentError, SQLAlchemyError, ImportError) as error:
             raise StoreError(
                 f"the store cannot be opened ({error}); a URL as sqlite:///drift.db or "
@@ -74,9 +75,23 @@ class Database:
             return connection.execute(statement).all()
 
 
+def _make(tables: sa.MetaData, engine: sa.Engine) -> None:
+    """Make what is not there yet.
+
+    Processes that begin together make the same tables: all but one fail, and find them when they look again.
+    """
+    for pause_seconds in (0.1, 0.3, 1.0):
+        try:
+            return tables.create_all(engine)
+        except DatabaseError:
+            time.sleep(pause_seconds)
+    return tables.create_all(engine)
+
+
 def _use_write_ahead_log(connection: Any, _: object) -> None:
     """Reports read while others write; a commit survives the process, if not always a power cut."""
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")  # several processes write, each when it is its turn
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

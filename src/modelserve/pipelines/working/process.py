@@ -1,0 +1,133 @@
+"""A worker as a process of its own: it shares the store and the queue with the service, and with others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from modelserve.errors import ModelServeError
+from modelserve.pipelines.definition.models import Pipeline
+from modelserve.pipelines.queueing.broker import WakeupBroker
+from modelserve.pipelines.queueing.redis import RedisQueue
+from modelserve.pipelines.running.calling import Caller
+from modelserve.pipelines.running.driver import Worker
+from modelserve.pipelines.running.observing import Observed, PipelineMetrics
+from modelserve.pipelines.running.reaching import ON_A_CLUSTER, Models
+from modelserve.pipelines.store import Run, RunStore
+from modelserve.pipelines.working.metrics import WorkerMetrics
+from modelserve.pipelines.working.telling import Teller
+from modelserve.pipelines.working.threads import StoreThreads
+from modelserve.pipelines.working.worker import RunWorker
+from modelserve.settings import current_revision
+from modelserve.telemetry import configure_tracing
+
+_FLUSH_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class PortTaken(ModelServeError):
+    """Metrics cannot be served there."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSettings:
+    """How a worker is run.
+
+    Attributes:
+        store_url: of the runs.
+        queue_url: of Redis.
+        concurrency: the most runs at a time.
+        lease_seconds: after which a run is another's, unless this process renews it.
+        keep_seconds: how long runs that have ended are kept.
+        metrics_port: of Prometheus metrics; None for none, 0 takes a free one.
+    """
+
+    store_url: str
+    queue_url: str
+    concurrency: int
+    lease_seconds: float
+    keep_seconds: float
+    metrics_port: int | None
+
+
+async def work(settings: WorkSettings, *, on_ready: Callable[[int | None], None]) -> None:
+    """Do runs until SIGTERM or SIGINT.
+
+    Args:
+        settings: how.
+        on_ready: called with the port of the metrics once runs are taken.
+
+    Raises:
+        StoreError: the store cannot be opened.
+        PortTaken: metrics cannot be served.
+    """
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    registry = CollectorRegistry()
+    metrics, own = PipelineMetrics(registry), WorkerMetrics(registry)
+    tracing = configure_tracing(service_name="modelserve-pipeline-worker", revision=current_revision())
+    async with AsyncExitStack() as stack:
+        stack.callback(tracing.shutdown, timeout_seconds=_FLUSH_SECONDS)
+        store = await asyncio.to_thread(RunStore, settings.store_url)
+        stack.callback(store.close)
+        threads = StoreThreads(store)
+        stack.callback(threads.close)
+        port = _serve_metrics(stack, settings.metrics_port, registry)
+        models = Models(ways=ON_A_CLUSTER)
+        stack.push_async_callback(models.close)
+        queue = RedisQueue(WakeupBroker(settings.queue_url))
+        stack.push_async_callback(queue.close)
+        teller = Teller(threads, own)
+        telling = asyncio.create_task(teller.run())
+        stack.push_async_callback(_cancelled, telling)
+        telling.add_done_callback(
+            lambda _: stopping.set()
+        )  # it has a mistake: who starts workers is to see it
+
+        def make_worker(run: Run, pipeline: Pipeline) -> Worker:
+            caller = Caller(pipeline.spec.models, models, run.id)
+            return Observed(caller, run.pipeline, metrics, tracing)
+
+        worker = RunWorker(
+            threads,
+            queue,
+            make_worker,
+            metrics=metrics,
+            own=own,
+            tracing=tracing,
+            concurrency=settings.concurrency,
+            lease_seconds=settings.lease_seconds,
+            keep_seconds=settings.keep_seconds,
+            on_end=teller.wake,
+        )
+        on_ready(port)
+        await worker.run(stopping)
+        logger.info("stopped")
+
+
+def _serve_metrics(stack: AsyncExitStack, port: int | None, registry: CollectorRegistry) -> int | None:
+    if port is None:
+        return None
+    try:
+        server, thread = start_http_server(port, registry=registry)
+    except OSError as error:
+        raise PortTaken(f"port {port} cannot be listened on ({error}); a free one is accepted") from error
+    stack.callback(thread.join)
+    stack.callback(server.server_close)
+    stack.callback(server.shutdown)
+    return int(server.server_port)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
