@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from modelserve.cli import pipeline_run, pipeline_validate
+from modelserve.cli import (
+    pipeline_run,
+    pipeline_serve,
+    pipeline_status,
+    pipeline_submit,
+    pipeline_validate,
+)
 
-_COMMANDS = (pipeline_validate, pipeline_run)
+_COMMANDS = (pipeline_validate, pipeline_run, pipeline_serve, pipeline_submit, pipeline_status)
 
 
 def add_parser(subparsers: Any) -> None:

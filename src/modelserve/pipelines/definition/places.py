@@ -148,12 +148,13 @@ def _walk(
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                 yield _at(key, "a key that is no text; quoted, it is one")
                 continue
-            if (*path, key.value) in values:
+            below = (*path, key.value)
+            if below in values:
                 yield _at(key, f"{key.value} is there twice")
                 continue
-            keys[(*path, key.value)] = key
+            keys[below] = key
             if len(values) <= _MOST_VALUES:
-                yield from _walk(one, (*path, key.value), keys, values)
+                yield from _walk(one, below, keys, values)
 
 
 def _at(node: yaml.Node, message: str) -> Mistake:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Callable
@@ -13,18 +12,12 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, start_http_server
 
 from modelserve.errors import ModelServeError
-from modelserve.pipelines.definition.models import Pipeline
 from modelserve.pipelines.queueing.broker import WakeupBroker
 from modelserve.pipelines.queueing.redis import RedisQueue
-from modelserve.pipelines.running.calling import Caller
-from modelserve.pipelines.running.driver import Worker
-from modelserve.pipelines.running.observing import Observed, PipelineMetrics
-from modelserve.pipelines.running.reaching import ON_A_CLUSTER, Models
-from modelserve.pipelines.store import Run, RunStore
-from modelserve.pipelines.working.metrics import WorkerMetrics
-from modelserve.pipelines.working.telling import Teller
+from modelserve.pipelines.running.reaching import ON_A_CLUSTER
+from modelserve.pipelines.store import RunStore
+from modelserve.pipelines.working.doing import do_runs
 from modelserve.pipelines.working.threads import StoreThreads
-from modelserve.pipelines.working.worker import RunWorker
 from modelserve.settings import current_revision
 from modelserve.telemetry import configure_tracing
 
@@ -73,7 +66,6 @@ async def work(settings: WorkSettings, *, on_ready: Callable[[int | None], None]
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     registry = CollectorRegistry()
-    metrics, own = PipelineMetrics(registry), WorkerMetrics(registry)
     tracing = configure_tracing(service_name="modelserve-pipeline-worker", revision=current_revision())
     async with AsyncExitStack() as stack:
         stack.callback(tracing.shutdown, timeout_seconds=_FLUSH_SECONDS)
@@ -82,35 +74,20 @@ async def work(settings: WorkSettings, *, on_ready: Callable[[int | None], None]
         threads = StoreThreads(store)
         stack.callback(threads.close)
         port = _serve_metrics(stack, settings.metrics_port, registry)
-        models = Models(ways=ON_A_CLUSTER)
-        stack.push_async_callback(models.close)
         queue = RedisQueue(WakeupBroker(settings.queue_url))
         stack.push_async_callback(queue.close)
-        teller = Teller(threads, own)
-        telling = asyncio.create_task(teller.run())
-        stack.push_async_callback(_cancelled, telling)
-        telling.add_done_callback(
-            lambda _: stopping.set()
-        )  # it has a mistake: who starts workers is to see it
-
-        def make_worker(run: Run, pipeline: Pipeline) -> Worker:
-            caller = Caller(pipeline.spec.models, models, run.id)
-            return Observed(caller, run.pipeline, metrics, tracing)
-
-        worker = RunWorker(
+        on_ready(port)
+        await do_runs(
             threads,
             queue,
-            make_worker,
-            metrics=metrics,
-            own=own,
+            stopping,
+            registry=registry,
             tracing=tracing,
+            ways=ON_A_CLUSTER,
             concurrency=settings.concurrency,
             lease_seconds=settings.lease_seconds,
             keep_seconds=settings.keep_seconds,
-            on_end=teller.wake,
         )
-        on_ready(port)
-        await worker.run(stopping)
         logger.info("stopped")
 
 
@@ -125,9 +102,3 @@ def _serve_metrics(stack: AsyncExitStack, port: int | None, registry: CollectorR
     stack.callback(server.server_close)
     stack.callback(server.shutdown)
     return int(server.server_port)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -1,0 +1,1 @@
+"""Pipelines over REST: runs are begun, watched and ended by it."""

@@ -1,0 +1,110 @@
+"""Requests about runs as REST has them, and what is answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from pydantic import Field, ValidationError
+
+from modelserve.errors import InvalidInput
+from modelserve.pipelines.course import Outcome, Unit
+from modelserve.pipelines.store import Run
+from modelserve.written import Written
+
+_LONGEST_KEY = 255
+
+
+class Beginning(Written):
+    """The body of a request for a run.
+
+    Attributes:
+        inputs: by their names, as the pipeline declares them.
+        webhook: a URL to which the run's end is told as a CloudEvent.
+    """
+
+    inputs: dict[str, Any] = {}
+    webhook: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$", max_length=2000)] | None = None
+
+
+def read_beginning(body: bytes) -> Beginning:
+    """A request's body; none is a run without inputs.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        return Beginning.model_validate(orjson.loads(body) if body else {})
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f'the body is no JSON ({error}); {{"inputs": {{…}}}} is accepted') from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InvalidInput(
+            f'{where}: {first["msg"]}; {{"inputs": {{…}}, "webhook": URL}} is accepted'
+        ) from error
+
+
+def wait_seconds(prefer: str | None, usual: float, most: float) -> float:
+    """How long a caller waits for a run's end, by the header ``Prefer`` (RFC 7240).
+
+    ``respond-async`` does not wait, ``wait=SECONDS`` for so long at most.
+
+    Args:
+        prefer: the header's value; None where there is none.
+        usual: where it says nothing about it.
+        most: that anybody waits.
+    """
+    wishes = [wish.strip().lower() for wish in (prefer or "").split(",")]
+    asked = next(
+        (re.fullmatch(r"wait\s*=\s*\"?(\d{1,9})\"?", wish) for wish in wishes if wish.startswith("wait")),
+        None,
+    )
+    if asked is not None:
+        return min(float(asked[1]), most)
+    return 0.0 if "respond-async" in wishes else min(usual, most)
+
+
+def idempotency_key(value: str | None) -> str | None:
+    """The header ``Idempotency-Key``.
+
+    Raises:
+        InvalidInput: it is empty or too long.
+    """
+    if value is not None and not 0 < len(value) <= _LONGEST_KEY:
+        raise InvalidInput(
+            f"header Idempotency-Key has {len(value)} characters; 1 to {_LONGEST_KEY} are accepted"
+        )
+    return value
+
+
+def run_form(run: Run, record: Mapping[Unit, Outcome] | None = None) -> dict[str, Any]:
+    """A run as JSON; with its steps where they are given."""
+    form: dict[str, Any] = {
+        "id": run.id,
+        "pipeline": run.pipeline,
+        "status": run.status.value,
+        "round": run.round,
+        "created": run.created,
+        "began": run.began,
+        "ended": run.ended,
+        "output": run.output,
+        "error": run.error or None,
+    }
+    if record is not None:
+        form["steps"] = [unit_form(unit, outcome) for unit, outcome in sorted(record.items())]
+    return form
+
+
+def unit_form(unit: Unit, outcome: Outcome) -> dict[str, Any]:
+    """A step, or one of its items, as JSON; a step's index is null."""
+    return {
+        "step": unit.step,
+        "index": None if unit.index < 0 else unit.index,
+        "status": outcome.status.value,
+        "output": outcome.output,
+        "error": outcome.error or None,
+        "tries": outcome.tries,
+    }
