@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from modelserve.errors import Overloaded, RequestError
@@ -54,9 +55,15 @@ def add_errors(app: FastAPI) -> None:
         }
         return error_reply(error.status_code, sentences.get(error.status_code, error.detail), error.headers)
 
+    async def mistaken(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        return error_reply(400, f"{first['loc'][-1]}: {first['msg']}")
+
     async def failed(request: Request, error: Exception) -> Response:
         return fault(request.url.path, error)
 
     app.add_exception_handler(RequestError, refused)
     app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(RequestValidationError, mistaken)
     app.add_exception_handler(Exception, failed)
