@@ -30,6 +30,7 @@ pytest_plugins = [
     "databases",
     "rollouts",
     "canary_controllers",
+    "collectors",
     "detectors",
     "flux",
 ]  # of plugins/

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -43,12 +44,14 @@ class Echo:
 
     port: int = 0
     texts: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
     is_bad: bool = True
     lets_go: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, request: Request) -> tuple[int, bytes]:
         (text,) = json.loads(request.body)["inputs"][0]["data"]
         self.texts.append(text)
+        self.traces.append(request.headers.get("traceparent", ""))
         if text == "slow":
             self.lets_go.wait(60)
         if text == "bad" and self.is_bad:
@@ -71,6 +74,7 @@ class PipelineServer:
 
     folder: Path
     arguments: tuple[str, ...]
+    environment: dict[str, str]
     process: subprocess.Popen[str] | None = None
     port: int = 0
 
@@ -79,7 +83,13 @@ class PipelineServer:
         command += ["--http_host", "127.0.0.1", "--http_port", str(self.port)]
         command += ["--store_url", f"sqlite:///{self.folder}/runs.db", *self.arguments]
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **self.environment},
+            )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         assert said.startswith("Ready: shout on port "), (self.folder / "log").read_text()
@@ -140,9 +150,9 @@ StartPipelines = Callable[..., PipelineServer]
 def starting(folder: Path, echo: Echo) -> Iterator[StartPipelines]:
     started: list[PipelineServer] = []
 
-    def start(*arguments: str) -> PipelineServer:
+    def start(*arguments: str, environment: dict[str, str] | None = None) -> PipelineServer:
         (folder / "shout.yaml").write_text(DEFINITION.replace("PORT", str(echo.port)))
-        server = PipelineServer(folder, arguments)
+        server = PipelineServer(folder, arguments, environment or {})
         server.start()
         started.append(server)
         return server

@@ -186,6 +186,23 @@ def test_definitions_and_pages(pipelines: Any) -> None:
     assert 'modelserve_pipeline_steps_total{outcome="succeeded",pipeline="shout",step="first"} 1.0' in metrics
 
 
+def test_a_trace_goes_through_all_steps_to_the_models(
+    start_pipelines: Any, echo: Any, collector: Any
+) -> None:
+    endpoint = f"http://127.0.0.1:{collector.server_port}"
+    server = start_pipelines(
+        environment={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+    )
+    trace_id, parent_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    server.begin("hi", headers={"traceparent": f"00-{trace_id}-{parent_id}-01"})
+    spans = collector.of_trace(trace_id, 3)
+    run = spans["run shout"]
+    assert run.parent_span_id.hex() == parent_id
+    steps = [spans["step first"], spans["step second"]]
+    assert {step.parent_span_id for step in steps} == {run.span_id}
+    assert echo.traces == [f"00-{trace_id}-{step.span_id.hex()}-01" for step in steps]
+
+
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "modelserve.cli", "pipeline", *arguments],
