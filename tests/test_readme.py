@@ -17,6 +17,7 @@ EXPECTED = {
     "bert-ner/infer": ("entities", "Angela Merkel", "sha256:", "revision"),
     "resnet-classifier:predict": ('{"labels":["cat"',),
     "modelserve predict": ("samples/images/cat.jpg\tcat",),
+    "pipeline run": ('"label": "cat"', '"Barack Obama"', '"Berlin"'),
     "tritonclient": ("b'cat'",),
 }
 

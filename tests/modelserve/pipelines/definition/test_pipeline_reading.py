@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -244,3 +245,9 @@ def test_a_definition_with_a_part_of_something_else_is_read_or_refused(data: st.
         whole = whole[key]
     with suppress(DefinitionError):
         parse_pipeline(yaml.safe_dump(made), "p.yaml")
+
+
+def test_the_definition_in_the_documents_has_no_mistake() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "pipelines" / "README.md").read_text("utf-8")
+    (definition,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(parse_pipeline(definition, "README.md").spec.steps) == 2
