@@ -9,11 +9,21 @@ from modelserve.cli import (
     pipeline_run,
     pipeline_serve,
     pipeline_status,
+    pipeline_step,
     pipeline_submit,
+    pipeline_tell,
     pipeline_validate,
 )
 
-_COMMANDS = (pipeline_validate, pipeline_run, pipeline_serve, pipeline_submit, pipeline_status)
+_COMMANDS = (
+    pipeline_validate,
+    pipeline_run,
+    pipeline_serve,
+    pipeline_submit,
+    pipeline_status,
+    pipeline_step,
+    pipeline_tell,
+)
 
 
 def add_parser(subparsers: Any) -> None:

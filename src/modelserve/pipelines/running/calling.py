@@ -55,7 +55,7 @@ class Caller:
         while True:
             tries += 1
             try:
-                return Outcome(Status.SUCCEEDED, await _within(step, self._once(step, work)), tries=tries)
+                return Outcome(Status.SUCCEEDED, await self.once(step, work), tries=tries)
             except PASSING as error:
                 if tries <= step.retry.limit:
                     await asyncio.sleep(pause_seconds(step.retry, tries, error, self._jitter()))
@@ -63,12 +63,28 @@ class Caller:
                 reason = str(error)
             except ModelServeError as error:
                 reason = str(error)
-            return await self._failed(step, work, reason, tries, failed)
+            return await self.give_up(step, work, reason, tries, failed)
 
-    async def _failed(
+    async def once(self, step: Step, work: Work) -> Json:
+        """One try: its output.
+
+        Raises:
+            ModelServeError: it failed; one of ``PASSING`` may pass.
+        """
+        return await _within(step, self._tried(step, work))
+
+    async def give_up(
         self, step: Step, work: Work, reason: str, tries: int, failed: Callable[[str, int], Outcome]
     ) -> Outcome:
-        """The outcome after the last try: the answer of another model, where there is one to ask."""
+        """The outcome after the last try: the answer of another model, where there is one to ask.
+
+        Args:
+            step: the unit's.
+            work: the unit.
+            reason: why the last try failed.
+            tries: that were made.
+            failed: the outcome where no model is asked, or that fails too.
+        """
         if step.fallback is None or step.fallback.model is None:
             return failed(reason, tries)
         try:
@@ -77,7 +93,7 @@ class Caller:
             return failed(f"{reason}; its fallback: {error}", tries + 1)
         return Outcome(Status.FELL_BACK, output, reason, tries + 1)
 
-    async def _once(self, step: Step, work: Work) -> Json:
+    async def _tried(self, step: Step, work: Work) -> Json:
         if step.function is not None:
             return await asyncio.to_thread(_called, step.function, work.inputs)
         if step.model is not None:

@@ -1,0 +1,175 @@
+"""A pipeline as a WorkflowTemplate of Argo Workflows.
+
+A step is a pod that runs ``modelserve pipeline step``, and its outcome an artifact, by which the steps behind
+it go on. Argo knows the order, makes the tries and keeps what succeeded: ``argo retry`` goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from modelserve.pipelines.compiling.argo_pods import Pods, definition_text, task_name
+from modelserve.pipelines.compiling.errors import CompileError
+from modelserve.pipelines.definition.models import Pipeline, Step
+from modelserve.pipelines.definition.order import needs_of
+
+Object = dict[str, Any]
+
+_DIGEST_LENGTH = 12
+_LONGEST_NAME = 63
+
+
+@dataclass(frozen=True, slots=True)
+class ArgoSettings:
+    """How a WorkflowTemplate is made.
+
+    Attributes:
+        image: with ``modelserve`` in it.
+        namespace: of the template; None where it is not said.
+        service_account: of the pods; None for the namespace's own.
+        memoize_seconds: how long a step's outcome stands for other runs that would give it the same; None for
+            not at all.
+    """
+
+    image: str
+    namespace: str | None = None
+    service_account: str | None = None
+    memoize_seconds: int | None = None
+
+
+def workflow_template(pipeline: Pipeline, settings: ArgoSettings) -> Object:
+    """The WorkflowTemplate.
+
+    Raises:
+        CompileError: there is something that Argo cannot do, or that no pod could.
+    """
+    reasons = list(_reasons(pipeline))
+    if reasons:
+        raise CompileError(*reasons)
+    spec, metadata = pipeline.spec, pipeline.metadata
+    pods = Pods(pipeline, settings.image)
+    templates = [template for step in spec.steps for template in _templates(step, pods, settings)]
+    names = [task_name(step.name) for step in spec.steps]
+    arguments = [{"name": "inputs", "value": "{}", "description": "The run's inputs, a JSON object."}]
+    arguments += [
+        {"name": f"{name}-key", "description": f"Of input {name}: an object of the artifact repository."}
+        for name in pods.files
+    ]
+    told = "A URL that is told of the end by a CloudEvent; empty for none."
+    arguments += [{"name": "webhook", "value": "", "description": told}]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "WorkflowTemplate",
+        "metadata": {
+            "name": metadata.name,
+            **({"namespace": settings.namespace} if settings.namespace else {}),
+            "labels": {"app.kubernetes.io/part-of": "modelserve", **metadata.labels},
+            **({"annotations": metadata.annotations} if metadata.annotations else {}),
+        },
+        "spec": {
+            "entrypoint": "run",
+            "onExit": "ended",
+            "activeDeadlineSeconds": round(spec.timeout_seconds),
+            "arguments": {"parameters": arguments},
+            **({"serviceAccountName": settings.service_account} if settings.service_account else {}),
+            "podGC": {"strategy": "OnPodSuccess"},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "volumes": [{"name": "work", "emptyDir": {}}],
+            "templates": [_run(pipeline), *templates, pods.end(names), *pods.ended()],
+        },
+    }
+
+
+def _reasons(pipeline: Pipeline) -> Iterator[str]:
+    names: dict[str, str] = {}
+    for step in pipeline.spec.steps:
+        name = task_name(step.name)
+        if not name or name in names or name in ("run", "end", "ended", "tell"):
+            yield (
+                f"step {step.name}: Argo's names have no underscores, and {name or 'nothing'} is taken; "
+                "another name is accepted"
+            )
+        elif len(name) > _LONGEST_NAME - len("-items"):
+            most = _LONGEST_NAME - len("-items")
+            yield f"step {step.name}: its name has {len(name)} characters; {most} are accepted"
+        names[name] = step.name
+    for name, model in pipeline.spec.models.items():
+        if model.inference_service is None and model.url is None:
+            yield f"model {name} is within a process only; inferenceService or url is accepted"
+    if "{{" in definition_text(pipeline):
+        yield "two braces in a row, {{, are Argo's own; with a space between them they are accepted"
+
+
+def _run(pipeline: Pipeline) -> Object:
+    """The DAG: each step behind those that it needs, and the output behind all."""
+    tasks = [_task(step) for step in pipeline.spec.steps]
+    names = [task_name(step.name) for step in pipeline.spec.steps]
+    end = {
+        "name": "end",
+        "template": "end",
+        "dependencies": names,
+        "arguments": {"artifacts": [_outcome(name) for name in names]},
+    }
+    return {
+        "name": "run",
+        "dag": {"tasks": [*tasks, end]},
+        "outputs": {"artifacts": [{"name": "output", "from": "{{tasks.end.outputs.artifacts.output}}"}]},
+    }
+
+
+def _task(step: Step) -> Object:
+    needs = sorted(task_name(name) for name in needs_of(step))
+    digests = [
+        {"name": f"{name}-digest", "value": f"{{{{tasks.{name}.outputs.parameters.digest}}}}"}
+        for name in needs
+    ]
+    return {
+        "name": task_name(step.name),
+        "template": task_name(step.name),
+        **({"dependencies": needs} if needs else {}),
+        **(
+            {"arguments": {"parameters": digests, "artifacts": [_outcome(name) for name in needs]}}
+            if needs
+            else {}
+        ),
+    }
+
+
+def _outcome(name: str) -> Object:
+    return {"name": name, "from": f"{{{{tasks.{name}.outputs.artifacts.outcome}}}}"}
+
+
+def _templates(step: Step, pods: Pods, settings: ArgoSettings) -> list[Object]:
+    name, needs = task_name(step.name), sorted(task_name(one) for one in needs_of(step))
+    memoize = _memoize(step, needs, pods, settings)
+    if step.for_each is None:
+        return [{**pods.step(step, name, needs), **memoize}]
+    return [{**pods.all_items(step, name, needs), **memoize}, *pods.items(step, name, needs)]
+
+
+def _memoize(step: Step, needs: list[str], pods: Pods, settings: ArgoSettings) -> Object:
+    if settings.memoize_seconds is None:
+        return {}
+    said = json.dumps(step.model_dump(mode="json", by_alias=True), sort_keys=True)
+    models = {name: pods.pipeline.spec.models[name].model_dump(mode="json") for name in step.models}
+    whole = said + json.dumps(models, sort_keys=True) + settings.image
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
+    of_run = "{{=sprig.trunc(16, sprig.sha256sum(workflow.parameters.inputs))}}"
+    of_needs = [f"{{{{inputs.parameters.{need}-digest}}}}" for need in needs]
+    return {
+        "memoize": {
+            "key": "-".join([task_name(step.name), digest, of_run, *of_needs]),
+            "maxAge": f"{settings.memoize_seconds}s",
+            "cache": {"configMap": {"name": f"{pods.pipeline.metadata.name}-outcomes", "key": "outcomes"}},
+        }
+    }
