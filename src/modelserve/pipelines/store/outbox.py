@@ -67,11 +67,13 @@ class Outbox:
             .order_by(NOTICES.c.due)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte()  # PostgreSQL would choose anew for each row of a subquery
         )
+        these = sa.tuple_(NOTICES.c.run, NOTICES.c.round).in_(sa.select(chosen.c.run, chosen.c.round))
         # Due once more: another process may have taken the row since it was chosen.
         taken = (
             NOTICES.update()
-            .where(sa.tuple_(NOTICES.c.run, NOTICES.c.round).in_(chosen), is_due)
+            .where(these, is_due)
             .values(due=now + hold_seconds, tries=NOTICES.c.tries + 1)
             .returning(NOTICES)
         )

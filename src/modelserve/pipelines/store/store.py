@@ -198,9 +198,11 @@ class RunStore(Claims):
             .order_by(RUNS.c.woken)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte()  # PostgreSQL would choose anew for each row of a subquery
         )
         # Late once more: another process may have woken it since it was chosen.
-        woken = RUNS.update().where(RUNS.c.id.in_(chosen), is_late).values(woken=now).returning(RUNS.c.id)
+        these = RUNS.c.id.in_(sa.select(chosen.c.id))
+        woken = RUNS.update().where(these, is_late).values(woken=now).returning(RUNS.c.id)
         with self._database.transaction() as connection:
             return [row.id for row in connection.execute(woken)]
 
