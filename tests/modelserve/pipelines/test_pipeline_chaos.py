@@ -108,6 +108,11 @@ class Workers:
         self.killed = 0
         self._workers = [self._start(number) for number in range(WORKERS)]
 
+    def begin(self) -> None:
+        """Wait until all of them do runs."""
+        for worker in self._workers:
+            wait_until(worker.has_begun, seconds=60, what=worker.log.read_text)
+
     def kill_one(self) -> None:
         """End one that does runs without notice, where there is one, and start another."""
         ready = [place for place, worker in enumerate(self._workers) if worker.has_begun()]
@@ -119,8 +124,8 @@ class Workers:
 
     def stop(self) -> list[int]:
         """The exit statuses after SIGTERM."""
+        self.begin()
         for worker in self._workers:
-            wait_until(worker.has_begun, seconds=60, what=worker.log.read_text)
             worker.process.terminate()
         return [worker.process.wait(60) for worker in self._workers]
 
@@ -226,6 +231,7 @@ def test_every_run_ends_once(
         webhook = f"http://127.0.0.1:{stack.enter_context(answering(hook.answer))}"
         workers = Workers(postgres.url, redis.url, tmp_path)
         stack.callback(workers.end)
+        workers.begin()
         with chaos(workers, redis, model):
             submit(store, redis, pipeline, range(RUNS // 2), webhook)
             wait_until(model.away.is_set, seconds=30, what=lambda: "the model never went away")
@@ -249,7 +255,7 @@ def check_ends(store: RunStore, model: Model, hook: Hook) -> None:
         assert set(record) == units
         called = units - {Unit("items")}
         if run.inputs["kind"] == "bad":
-            assert (run.status, run.error) == (RunStatus.FAILED, "step last: never")
+            assert (run.status, run.error) == (RunStatus.FAILED, "step last: predictor: never")
             called -= {Unit("last")}
         else:
             assert (run.status, run.error) == (RunStatus.SUCCEEDED, "")
