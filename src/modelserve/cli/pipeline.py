@@ -11,9 +11,17 @@ from modelserve.cli import (
     pipeline_status,
     pipeline_submit,
     pipeline_validate,
+    pipeline_work,
 )
 
-_COMMANDS = (pipeline_validate, pipeline_run, pipeline_serve, pipeline_submit, pipeline_status)
+_COMMANDS = (
+    pipeline_validate,
+    pipeline_run,
+    pipeline_serve,
+    pipeline_work,
+    pipeline_submit,
+    pipeline_status,
+)
 
 
 def add_parser(subparsers: Any) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from modelserve.pipelines.course import Outcome, Status, Unit, Work
 from modelserve.pipelines.definition.models import Pipeline
-from modelserve.pipelines.store import Run, RunStatus
+from modelserve.pipelines.store import Run, RunStatus, new_run
+from modelserve.pipelines.working import waking
 
 Make = Callable[..., Pipeline]
 
@@ -44,6 +45,25 @@ async def test_a_run_that_nobody_was_told_of_is_found(site: Any, pipeline: Make)
     run_id = await site.submit(pipeline(), wake=False)
     async with site.working(add_one, concurrency=1):
         assert (await site.ended(run_id)).status is RunStatus.SUCCEEDED
+
+
+async def test_where_no_worker_is_left_one_is_woken(
+    site: Any, pipeline: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "WAKE_SECONDS", 0.1)
+    monkeypatch.setattr(waking, "LATE_SECONDS", 5.0)
+    for ago in (10.0, 20.0, 1.0):
+        run = new_run(pipeline(), {}, now=time.time() - ago, idempotency_key=f"{ago}")
+        site.store.add(run)
+    task = asyncio.create_task(waking.wake_late(site.threads, site.queue))
+    woken = [site.run((await asyncio.wait_for(site.queue.next(), 10)).run_id) for _ in range(2)]
+    assert [run.idempotency_key for run in woken] == ["20.0", "10.0"], (
+        "the one that waits longest comes first"
+    )
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(site.queue.next(), 1.0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_run_that_was_told_of_often_is_done_once(site: Any, pipeline: Make) -> None:
