@@ -82,7 +82,7 @@ class Runs(RuleBasedStateMachine):
         self.store.close()
 
     def some(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from(sorted(self.known)), label="run")
+        return data.draw(st.sampled_from(list(self.known)), label="run")
 
     def end(self, run_id: str, status: RunStatus) -> None:
         known = self.known[run_id]
@@ -90,6 +90,7 @@ class Runs(RuleBasedStateMachine):
         if known.webhook:
             self.untold.add((run_id, known.round))
 
+    @precondition(lambda self: len(self.known) < 2)
     @rule(key=st.none() | st.sampled_from(["k", "l"]), value=st.integers(0, 1), webhook=st.booleans())
     def add(self, key: str | None, value: int, webhook: bool) -> None:
         run = new_run(
@@ -112,7 +113,7 @@ class Runs(RuleBasedStateMachine):
         if key is not None:
             self.keys[key] = (run.id, value)
 
-    @rule(seconds=st.sampled_from([0.5, 4.0, 11.0]))
+    @rule(seconds=st.sampled_from([4.0, 11.0, 11.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -132,7 +133,9 @@ class Runs(RuleBasedStateMachine):
             self.claims.append(claim)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data(), what=st.sampled_from(["renew", "keep", "keep", "finish", "fail", "release"]))
+    @rule(
+        data=st.data(), what=st.sampled_from(["renew", "keep", "keep", "keep", "finish", "fail", "release"])
+    )
     def write(self, data: st.DataObject, what: str) -> None:
         claim = data.draw(st.sampled_from(self.claims), label="claim")
         known = self.known.get(claim.run.id)
@@ -213,7 +216,7 @@ class Runs(RuleBasedStateMachine):
         for run_id in found:
             self.known[run_id].woken = self.now
 
-    @rule(seconds=st.sampled_from([0.0, 5.0, 50.0]))
+    @rule(seconds=st.sampled_from([5.0, 50.0, 500.0]))
     def forget(self, seconds: float) -> None:
         old = {
             run_id
@@ -256,8 +259,8 @@ def test_the_store_is_as_a_plain_model_of_it(database: str) -> None:
     run_state_machine_as_test(
         OnDatabase,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=35,
+            max_examples=60 if database.startswith("sqlite") else 20,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
