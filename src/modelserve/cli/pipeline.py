@@ -13,12 +13,14 @@ from modelserve.cli import (
     pipeline_submit,
     pipeline_tell,
     pipeline_validate,
+    pipeline_work,
 )
 
 _COMMANDS = (
     pipeline_validate,
     pipeline_run,
     pipeline_serve,
+    pipeline_work,
     pipeline_submit,
     pipeline_status,
     pipeline_step,

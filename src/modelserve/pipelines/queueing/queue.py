@@ -39,4 +39,4 @@ class Queue(Protocol):
         """The next wake-up, however long it takes to come; one caller at a time."""
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Let go of its connections; nobody may wait for a wake-up."""

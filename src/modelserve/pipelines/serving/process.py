@@ -21,6 +21,7 @@ from modelserve.pipelines.serving.runs import Runs
 from modelserve.pipelines.store import RunStore
 from modelserve.pipelines.working.doing import do_runs
 from modelserve.pipelines.working.threads import StoreThreads
+from modelserve.pipelines.working.waking import wake_late
 from modelserve.server.connection import HttpConnection
 from modelserve.server.http_server import HttpServer, http_config
 from modelserve.server.workers import listen
@@ -100,7 +101,10 @@ async def serve(
         on_ready(listener.getsockname()[1])
         try:
             if settings.queue_url is not None:
+                waking = asyncio.create_task(wake_late(threads, queue))
                 await stopping.wait()
+                waking.cancel()
+                await asyncio.gather(waking, return_exceptions=True)
             else:
                 await do_runs(
                     threads,

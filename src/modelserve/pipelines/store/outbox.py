@@ -61,17 +61,19 @@ class Outbox:
             limit: the most of them.
         """
         is_due = sa.and_(~NOTICES.c.is_told, NOTICES.c.due <= now, NOTICES.c.at >= since)
+        # Locked where PostgreSQL may have several callers at once; as a subquery, it would be chosen anew for
+        # each row.
         chosen = (
             sa.select(NOTICES.c.run, NOTICES.c.round)
             .where(is_due)
             .order_by(NOTICES.c.due)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte()
         )
-        # Due once more: another process may have taken the row since it was chosen.
         taken = (
             NOTICES.update()
-            .where(sa.tuple_(NOTICES.c.run, NOTICES.c.round).in_(chosen), is_due)
+            .where(sa.tuple_(NOTICES.c.run, NOTICES.c.round).in_(sa.select(chosen.c.run, chosen.c.round)))
             .values(due=now + hold_seconds, tries=NOTICES.c.tries + 1)
             .returning(NOTICES)
         )

@@ -192,15 +192,18 @@ class RunStore(Claims):
         is_queued = RUNS.c.status == RunStatus.QUEUED.value
         has_run_out = sa.and_(RUNS.c.status == RunStatus.RUNNING.value, RUNS.c.leased_until < now)
         is_late = sa.and_(is_queued | has_run_out, RUNS.c.woken < now - late_seconds)
+        # Locked where PostgreSQL may have several callers at once; as a subquery, it would be chosen anew for
+        # each row.
         chosen = (
             sa.select(RUNS.c.id)
             .where(is_late)
             .order_by(RUNS.c.woken)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte()
         )
-        # Late once more: another process may have woken it since it was chosen.
-        woken = RUNS.update().where(RUNS.c.id.in_(chosen), is_late).values(woken=now).returning(RUNS.c.id)
+        these = RUNS.c.id.in_(sa.select(chosen.c.id))
+        woken = RUNS.update().where(these).values(woken=now).returning(RUNS.c.id)
         with self._database.transaction() as connection:
             return [row.id for row in connection.execute(woken)]
 

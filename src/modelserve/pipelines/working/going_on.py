@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelserve.errors import InvalidInput
+from modelserve.database import StoreError
+from modelserve.errors import ModelServeError
 from modelserve.pipelines.course import Course, End, Outcome, Unit
 from modelserve.pipelines.definition.expressions import Json
 from modelserve.pipelines.definition.models import Pipeline
@@ -51,11 +52,20 @@ async def go_on(claim: Claim, threads: StoreThreads, make_worker: WorkerFactory)
     try:
         ending = await _done(claim, threads, make_worker)
         await _finish(claim, threads, ending)
-    except InvalidInput as error:
-        # What a function gives may be no JSON, and will be no other with another try.
-        ending = Ending(RunStatus.FAILED, error=str(error))
+    except StoreError:
+        raise
+    except Exception as error:
+        # As what a function gives may be no JSON, which it will not be with another try either.
+        ending = Ending(RunStatus.FAILED, error=_said(error))
         await _finish(claim, threads, ending)
     return ending
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ModelServeError):
+        return str(error)
+    logger.error("a run has met a mistake of ours", exc_info=error)
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 async def _finish(claim: Claim, threads: StoreThreads, ending: Ending) -> None:

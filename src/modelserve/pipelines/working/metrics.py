@@ -24,7 +24,7 @@ class WorkerMetrics:
         )
         self._notices = Counter(
             "modelserve_pipeline_notices",
-            "Tries to tell a webhook of a run's end, by how they came out: told, refused, unreachable.",
+            "Tries to tell a webhook of a run's end, by how they came out: told, refused.",
             ("outcome",),
             registry=registry,
         )

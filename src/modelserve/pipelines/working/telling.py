@@ -27,7 +27,7 @@ TYPE = "dev.modelserve.pipeline.run.ended"
 
 _AT_ONCE = 32
 _TIMEOUT_SECONDS = 10.0
-_HOLD_SECONDS = 30.0
+_HOLD_SECONDS = 20.0
 _IDLE_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 3600.0
 _STALE_SECONDS = 24 * 3600.0
@@ -103,7 +103,7 @@ class Teller:
         try:
             if refusal is None:
                 self._metrics.told("told")
-                await self._threads.insist(lambda: outbox.mark_told(notice), seconds=_HOLD_SECONDS / 2)
+                await self._threads.insist(lambda: outbox.mark_told(notice), seconds=_HOLD_SECONDS / 4)
                 return
             self._metrics.told("refused")
             logger.warning("the webhook of run %s waits: %s", notice.run, refusal)

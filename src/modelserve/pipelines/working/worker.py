@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from modelserve.database import StoreError
@@ -16,6 +15,7 @@ from modelserve.pipelines.running.observing import PipelineMetrics, span
 from modelserve.pipelines.store import Claim, LeaseLost, RunStatus, new_id
 from modelserve.pipelines.working.going_on import Ending, WorkerFactory, go_on
 from modelserve.pipelines.working.metrics import WorkerMetrics
+from modelserve.pipelines.working.repeating import again_and_again
 from modelserve.pipelines.working.threads import StoreThreads
 from modelserve.telemetry import Tracing
 
@@ -78,8 +78,8 @@ class RunWorker:
             asyncio.create_task(one)
             for one in (
                 self._listen(),
-                _again_and_again(SWEEP_SECONDS, self._sweep),
-                _again_and_again(_FORGET_SECONDS, self._forget),
+                again_and_again(SWEEP_SECONDS, self._sweep),
+                again_and_again(_FORGET_SECONDS, self._forget),
             )
         ]
         everything: list[asyncio.Future[Any]] = [ends, *loops]
@@ -184,16 +184,6 @@ class RunWorker:
         if self._running:
             logger.info("giving %d runs back", len(self._running))
             await asyncio.wait(tuple(self._running), timeout=_LAST_SECONDS)
-
-
-async def _again_and_again(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something about every so many seconds, not all processes at the same time."""
-    while True:
-        await asyncio.sleep(seconds * random.uniform(0.5, 1.5))
-        try:
-            await work()
-        except StoreError as error:
-            logger.warning("trying again later: %s", error)
 
 
 def _log(claim: Claim, ending: Ending) -> None:

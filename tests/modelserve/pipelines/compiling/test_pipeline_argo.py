@@ -41,7 +41,10 @@ spec:
     - {name: photo, model: echo, inputs: {text: inputs.photo}, retry: {limit: 1}}
     - {name: bad, model: echo, inputs: {text: "'bad'"}, onFailure: continue}
     - {name: good, model: echo, inputs: {text: "'bad'"}, fallback: {value: "inputs.texts[0]"}}
-    - {name: again, model: echo, forEach: "steps.each_one.output[].said[]", inputs: {text: "join('', [item, 's'])"}}
+    - name: again
+      model: echo
+      forEach: steps.each_one.output[].said[]
+      inputs: {text: "join('', [item, 's'])"}
     - {name: none, model: echo, forEach: "inputs.texts[?@ == 'none']", inputs: {text: item}}
   output:
     each: steps.each_one.output[].said[]
