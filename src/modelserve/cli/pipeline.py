@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from modelserve.cli import (
+    pipeline_compile,
     pipeline_run,
     pipeline_serve,
     pipeline_status,
@@ -13,7 +14,14 @@ from modelserve.cli import (
     pipeline_validate,
 )
 
-_COMMANDS = (pipeline_validate, pipeline_run, pipeline_serve, pipeline_submit, pipeline_status)
+_COMMANDS = (
+    pipeline_validate,
+    pipeline_run,
+    pipeline_compile,
+    pipeline_serve,
+    pipeline_submit,
+    pipeline_status,
+)
 
 
 def add_parser(subparsers: Any) -> None:

@@ -1,0 +1,1 @@
+"""Pipelines in the terms of other runners: an InferenceGraph of KServe, a WorkflowTemplate of Argo."""
