@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 
 from modelserve.errors import InvalidInput, ModelServeError, NotFound, PredictorFailed, RequestError
 from modelserve.pipelines.compiling.graph_calls import LARGEST_INTEGER
-from modelserve.pipelines.course import Course, End, Outcome, Record, Status, Unit
+from modelserve.pipelines.course import Course, End, Outcome, Status, Unit
 from modelserve.pipelines.definition.expressions import Json
 from modelserve.pipelines.definition.inputs import check_inputs
 from modelserve.pipelines.definition.models import Model, Pipeline, Step
@@ -177,11 +178,8 @@ class GraphRun:
             return begun
         done = {}
         for work in begun:
-            done[work.unit] = await self._functions.do(
-                step,
-                work,
-                failed=lambda error, tries, work=work: self._course.failed(work, error, tries, self._record),
-            )
+            failed = partial(self._course.failed, work, record=self._record)
+            done[work.unit] = await self._functions.do(step, work, failed=failed)
         return done[Unit(step.name)] if step.for_each is None else self._course.join(step, done)
 
     def _settle(self, step: Step, outcome: Outcome) -> None:
