@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SHELF = ROOT / "inferenceservices"
 PHOTO = ROOT / "samples" / "images" / "cat.jpg"
 MODELS = ("bert-ner", "resnet-classifier")
+ROLLED_OUT = ("statefulset/pipeline-redis", "deployment/pipeline-server", "deployment/pipeline-worker")
 INPUTS: dict[str, tuple[str, ...]] = {
     "news-photo": (
         f"--input_file=photo={PHOTO}",

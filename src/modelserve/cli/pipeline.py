@@ -12,6 +12,7 @@ from modelserve.cli import (
     pipeline_status,
     pipeline_submit,
     pipeline_validate,
+    pipeline_work,
 )
 
 _COMMANDS = (
@@ -19,6 +20,7 @@ _COMMANDS = (
     pipeline_run,
     pipeline_compile,
     pipeline_serve,
+    pipeline_work,
     pipeline_submit,
     pipeline_status,
 )

@@ -207,7 +207,7 @@ def graph(pipeline: Pipeline, client: httpx.AsyncClient) -> Graph:
 
 @pytest.mark.parametrize(
     "documents",
-    [["Zoe met Ann. Zoe met Bob <b>& Co</b>.", "Zoe slept."], ["the rain – it rained"], ["", "Ann"]],
+    [["Zoe met Ann. Zoe met Bob <b>& Co</b>.", "Zoe slept."], ["the rain \u2028 it rained"], ["", "Ann"]],
     ids=["names", "none", "an empty one"],
 )
 async def test_the_output_is_that_of_a_run_in_one_process(
