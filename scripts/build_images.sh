@@ -2,7 +2,7 @@
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
 #                                           token-attribution image-attribution drift-detector
-#                                           canary-controller)
+#                                           canary-controller pipelines)
 # MODEL_BASE is the base of the models' own images, any with a shell, where it is not the Dockerfile's.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
@@ -20,7 +20,7 @@ build() { build_in . "$@"; }
 units=("$@")
 [ ${#units[@]} -gt 0 ] ||
   units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution drift-detector
-    canary-controller)
+    canary-controller pipelines)
 for unit in "${units[@]}"; do
   # A unit in Python is named as its package is.
   file=$(compgen -G "*/$unit/Dockerfile" || compgen -G "*/${unit//-/_}/Dockerfile") ||
@@ -36,4 +36,6 @@ for unit in "${units[@]}"; do
   # Rollouts are tested with a model that can be told to have a fault.
   [ "$unit" != bert-ner ] ||
     build_in tests/e2e/faulty dev.local/faulty-ner:dev -f tests/e2e/faulty/Dockerfile
+  # And pipelines with a Redis.
+  [ "$unit" != pipelines ] || build_in tests/e2e/redis dev.local/redis:dev -f tests/e2e/redis/Dockerfile
 done

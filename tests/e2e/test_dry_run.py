@@ -65,6 +65,12 @@ def test_the_api_server_takes_the_shadow(
     _check(namespace, kinds, tmp_path, f"{SHADOW}/deployment", *(f"{SHADOW}/{name}" for name in components))
 
 
+def test_the_api_server_takes_the_pipelines(
+    namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    _check(namespace, kinds, tmp_path, "pipelines/overlays/examples")
+
+
 def _check(
     namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path, resource: str, *components: str
 ) -> None:

@@ -24,7 +24,8 @@ DEPLOYED = sorted(
 )
 DETECTOR = [f"../observability/drift_detector/manifests/{name}" for name in ("deployment", "knative")]
 SHADOW = "../observability/shadow/manifests/deployment"
-TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR, SHADOW]
+PIPELINES = "pipelines/overlays/examples"
+TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR, SHADOW, PIPELINES]
 # The cluster's own. Of these kustomize knows Namespace only: it gives the others a namespace, which the
 # API server drops.
 CLUSTER_SCOPED = {

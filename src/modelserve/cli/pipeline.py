@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from modelserve.cli import (
+    pipeline_compile,
     pipeline_run,
     pipeline_serve,
     pipeline_status,
@@ -23,6 +24,7 @@ _COMMANDS = (
     pipeline_work,
     pipeline_submit,
     pipeline_status,
+    pipeline_compile,
     pipeline_step,
     pipeline_tell,
 )

@@ -52,10 +52,17 @@ class Input(Written):
 
 
 class InferenceService(Written):
-    """A service on the cluster that runs the pipeline."""
+    """A service on the cluster that runs the pipeline.
+
+    Attributes:
+        name: of the InferenceService.
+        namespace: of it; that of whoever asks where it is not said.
+        component: that is asked, over REST; a transformer asks the predictor behind it.
+    """
 
     name: Name
     namespace: Name | None = None
+    component: Literal["predictor", "transformer"] = "predictor"
 
 
 class InProcess(Written):

@@ -88,6 +88,8 @@ class Models:
 def address_of(service: InferenceService) -> str:
     """An InferenceService's address within its cluster.
 
+    That of a component, as every cluster has it: one of the whole service is there with Istio only.
+
     Raises:
         InvalidInput: it has no namespace, and this is no pod that has one.
     """
@@ -100,4 +102,4 @@ def address_of(service: InferenceService) -> str:
                 f"inferenceService {service.name} has no namespace and this is no pod of a cluster; "
                 "a namespace, or another way to the model, is accepted"
             ) from error
-    return f"http://{service.name}.{namespace}.svc.cluster.local"
+    return f"http://{service.name}-{service.component}.{namespace}.svc.cluster.local"

@@ -17,6 +17,7 @@ from modelserve.pipelines.serving.forms import (
     wait_seconds,
 )
 from modelserve.pipelines.serving.runs import Asked, Conflict, Runs
+from modelserve.pipelines.serving.steps import steps_router
 from modelserve.pipelines.store import ENDS, Run, RunStatus
 from modelserve.server.body import read_body
 from modelserve.server.replies import add_errors, reply
@@ -59,6 +60,7 @@ def build_app(
     add_errors(app)
     _add_pages(app, runs, registry)
     _add_runs(app, runs)
+    app.include_router(steps_router(runs.pipeline, max_body_bytes=max_body_bytes))
 
     @app.post(PREFIX + "/pipelines/{pipeline}/runs", tags=["runs"], response_model=None)
     async def begin(

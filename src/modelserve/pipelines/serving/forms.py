@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import Field, ValidationError
@@ -15,6 +15,8 @@ from modelserve.pipelines.store import Run
 from modelserve.written import Written
 
 _LONGEST_KEY = 255
+
+FormT = TypeVar("FormT", bound=Written)
 
 
 class Beginning(Written):
@@ -35,16 +37,28 @@ def read_beginning(body: bytes) -> Beginning:
     Raises:
         InvalidInput: it is none.
     """
+    return read_form(Beginning, body or b"{}", '{"inputs": {…}, "webhook": URL}')
+
+
+def read_form(form: type[FormT], body: bytes | str, accepted: str) -> FormT:
+    """JSON of a form.
+
+    Args:
+        form: that it has to have.
+        body: the JSON's text.
+        accepted: the form, as callers are told of it.
+
+    Raises:
+        InvalidInput: it is no JSON, or of another form.
+    """
     try:
-        return Beginning.model_validate(orjson.loads(body) if body else {})
+        return form.model_validate(orjson.loads(body))
     except orjson.JSONDecodeError as error:
-        raise InvalidInput(f'the body is no JSON ({error}); {{"inputs": {{…}}}} is accepted') from error
+        raise InvalidInput(f"the body is no JSON ({error}); {accepted} is accepted") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidInput(
-            f'{where}: {first["msg"]}; {{"inputs": {{…}}, "webhook": URL}} is accepted'
-        ) from error
+        raise InvalidInput(f"{where}: {first['msg']}; {accepted} is accepted") from error
 
 
 def wait_seconds(prefer: str | None, usual: float, most: float) -> float:
