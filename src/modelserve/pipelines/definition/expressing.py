@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jmespath.exceptions
 
@@ -13,6 +14,9 @@ from modelserve.pipelines.definition.references import Node, references
 from modelserve.pipelines.definition.shapes import ANY, Shape, common, list_of, of_value
 
 _OF_STEP = ("status", "output", "error")
+
+_DEEPEST = 50
+"""Levels of an expression: it is evaluated by recursion, several calls for each."""
 
 
 class Expressions:
@@ -38,15 +42,25 @@ class Expressions:
         for place, expression in _within(value, at):
             try:
                 tree = compiled(expression).parsed
+                is_deep = _depth(tree) > _DEEPEST
+            except RecursionError:
+                is_deep = True
             except jmespath.exceptions.EmptyExpressionError:
                 yield self._document.mistake(place, "an empty text is no expression; '' is an empty text")
                 continue
-            except (jmespath.exceptions.ParseError, jmespath.exceptions.LexerError) as error:
+            except jmespath.exceptions.ParseError as error:
                 offset = min(error.lex_position, max(0, len(expression) - 1))
                 said = _reason(error, expression)
                 yield self._document.mistake(place, f"{expression!r} is no expression: {said}", offset=offset)
                 continue
-            for said in (*self._lost(tree, of_item=of_item), *_calls(tree)):
+            except ValueError:  # Python makes no number of so many digits
+                yield self._document.mistake(place, "no expression: a number in it has too many digits")
+                continue
+            if is_deep:
+                yield self._document.mistake(place, f"an expression too deep; {_DEEPEST} levels are accepted")
+                continue
+            whole = {"type": "whole", "children": [tree]}
+            for said in (*self._lost(tree, of_item=of_item), *_calls(whole)):
                 yield self._document.mistake(place, f"{expression!r}: {said}")
 
     def shape(self, value: Json, run: Shape, at: Path) -> tuple[Shape, list[Mistake]]:
@@ -94,19 +108,30 @@ class Expressions:
 
 
 def _calls(tree: Node) -> Iterator[str]:
-    """Functions that there are not, and such with too many or too few arguments."""
+    """Functions that there are not, such with too many or too few arguments, and ``&`` in other places."""
+    children = [child for child in tree["children"] if isinstance(child, dict)]
+    takes_expression: list[bool] = []
     if tree["type"] == "function_expression":
-        name, given = tree["value"], len(tree["children"])
+        name = tree["value"]
         if name not in FUNCTION_TABLE:
             yield f"there is no function {name}; there are {', '.join(sorted(FUNCTION_TABLE))}"
+            takes_expression = [True] * len(children)
         else:
             signature = FUNCTION_TABLE[name]["signature"]
-            is_open = bool(signature) and bool(signature[-1].get("variadic"))
-            if given < len(signature) or (given > len(signature) and not is_open):
-                yield f"{name} takes {len(signature)}{' or more' if is_open else ''} arguments, not {given}"
-    for child in tree["children"]:
-        if isinstance(child, dict):
-            yield from _calls(child)
+            takes_expression = ["expref" in one["types"] for one in signature]
+            yield from _count(name, len(children), signature)
+    for place, child in enumerate(children):
+        if child["type"] == "expref" and not any(takes_expression[place : place + 1]):
+            yield "& is for functions that take an expression, as map(&name, list) does"
+        yield from _calls(child)
+
+
+def _count(name: str, given: int, signature: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    wanted = len(signature)
+    is_open = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < wanted or (given > wanted and not is_open):
+        what = "argument" if wanted == 1 else "arguments"
+        yield f"{name} takes {wanted} {what}{' or more' if is_open else ''}, not {given}"
 
 
 def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
@@ -120,7 +145,22 @@ def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
             yield from _within(one, (*at, key))
 
 
-def _reason(error: Exception, expression: str) -> str:
-    said = str(error).partition(": Parse error")[0].splitlines()[0]
-    hint = '; a text as it stands is in single quotes, a name with "-" in double ones'
-    return said + (hint if " " in expression or "-" in expression else "")
+def _depth(tree: Node) -> int:
+    """Levels of a tree; counted level by level, as it may be too deep for recursion."""
+    level, depth = [tree], 0
+    while level:
+        level = [child for node in level for child in node["children"] if isinstance(child, dict)]
+        depth += 1
+    return depth
+
+
+def _reason(error: jmespath.exceptions.ParseError, expression: str) -> str:
+    if isinstance(error, jmespath.exceptions.IncompleteExpressionError):
+        return "it is not complete"
+    said = error.message if isinstance(error, jmespath.exceptions.LexerError) else error.msg
+    at = error.lex_position
+    if expression[at : at + 1] == "-":
+        return f'{said}; a name with "-" is in double quotes'
+    if error.token_type == "UNQUOTED_IDENTIFIER":
+        return f"{said}; a text as it stands is in single quotes"
+    return str(said)

@@ -92,7 +92,7 @@ def test_the_examples_have_no_mistake(folder: Path) -> None:
             "model: free\ninputs:\n  x: lenght(inputs.text)",
             "17:12: 'lenght(inputs.text)': there is no function lenght",
         ),
-        ("model: free\ninputs: {x: 'length()'}", "16:19: 'length()': length takes 1 arguments, not 0"),
+        ("model: free\ninputs: {x: 'length()'}", "16:19: 'length()': length takes 1 argument, not 0"),
         (
             "model: free\ninputs: {x: 'join(inputs.text)'}",
             "16:19: 'join(inputs.text)': join takes 2 arguments, not 1",
@@ -127,8 +127,8 @@ def test_the_examples_have_no_mistake(folder: Path) -> None:
         ),
         ("model: free\nretry: {limit: 101}", "16:22: limit: Input should be less than or equal to 100"),
         ("model: free\nfallback: {}", "16:17: fallback: one of model and value is needed"),
-        ("model: free\nfunction: redact", "14:7: 0: one of model, ensemble and function is needed"),
-        ("function: redact\nparameters: {x: 1}", "14:7: 0: a function has inputs and no parameters"),
+        ("model: free\nfunction: redact", "14:7: steps[0]: one of model, ensemble and function is needed"),
+        ("function: redact\nparameters: {x: 1}", "14:7: steps[0]: a function has inputs and no parameters"),
         ("model: free\nonFailure: ignore", "16:18: onFailure: Input should be 'fail' or 'continue'"),
         (
             "model: true",
@@ -156,9 +156,9 @@ def test_a_mistake_in_a_step_is_told_where_it_is(fields: str, said: str) -> None
         ("apiVersion: x\n", "1:13: apiVersion: Input should be 'modelserve.dev/v1alpha1'"),
         ("apiVersion: a\nkind: b\nkind: c\n", "3:1: kind is there twice"),
         ("apiVersion: a\n1: b\n", "2:1: a key that is no text"),
-        ("apiVersion: !!python/object:os.system {}\n", "1:13: no YAML: could not determine a constructor"),
+        ("apiVersion: !!python/object:os.system {}\n", "1:13: no JSON: could not determine a constructor"),
         ("apiVersion: [\n", "2:1: no YAML"),
-        ("apiVersion: a\n---\nkind: b\n", "2:1: no YAML: but found another document"),
+        ("apiVersion: a\n---\nkind: b\n", "2:1: a second document; one Pipeline is accepted"),
         ("apiVersion: &a [*a]\n", "too large"),
         (
             "apiVersion: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"

@@ -31,7 +31,7 @@ def test_a_function_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(functions, "entry_points", lambda group: [broken])
     find_function.cache_clear()
     try:
-        with pytest.raises(UnknownFunction, match="function broken cannot be imported: No module named"):
+        with pytest.raises(UnknownFunction, match="function broken cannot be used: No module named"):
             find_function("broken")
         with pytest.raises(UnknownFunction, match="there is no function redact; there are broken"):
             find_function("redact")
