@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import entry_points
 
 from modelserve.pipelines.definition.expressing import Expressions
-from modelserve.pipelines.definition.kinds import check_kinds
+from modelserve.pipelines.definition.kinds import Kinds
 from modelserve.pipelines.definition.models import Pipeline, Step
 from modelserve.pipelines.definition.order import needs_of
 from modelserve.pipelines.definition.places import Document, Mistake, Path
@@ -90,7 +90,7 @@ def _ordered(pipeline: Pipeline, document: Document, expressions: Expressions) -
         at = ("spec", "steps", names.index(cycle[0]), "name")
         yield document.mistake(at, f"these steps wait for each other: {' -> '.join(reversed(cycle))}")
         return
-    yield from check_kinds(pipeline, document, expressions, order)
+    yield from Kinds(pipeline, document, expressions).check(order)
 
 
 def _models_of(step: Step) -> Iterator[tuple[Path, str]]:

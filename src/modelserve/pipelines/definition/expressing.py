@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,18 @@ _OF_STEP = ("status", "output", "error")
 
 _DEEPEST = 50
 """Levels of an expression: it is evaluated by recursion, several calls for each."""
+
+_TOO_DEEP = f"an expression too deep; {_DEEPEST} levels are accepted"
+
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`((?:\\.|[^`\\])*)`""", re.DOTALL)
+
+
+class _NoExpression(Exception):
+    """A text that is no expression; ``offset`` tells where, if that is known."""
+
+    def __init__(self, said: str, offset: int | None = None) -> None:
+        super().__init__(said)
+        self.offset = offset
 
 
 class Expressions:
@@ -41,23 +55,9 @@ class Expressions:
         """
         for place, expression in _within(value, at):
             try:
-                tree = compiled(expression).parsed
-                is_deep = _depth(tree) > _DEEPEST
-            except RecursionError:
-                is_deep = True
-            except jmespath.exceptions.EmptyExpressionError:
-                yield self._document.mistake(place, "an empty text is no expression; '' is an empty text")
-                continue
-            except jmespath.exceptions.ParseError as error:
-                offset = min(error.lex_position, max(0, len(expression) - 1))
-                said = _reason(error, expression)
-                yield self._document.mistake(place, f"{expression!r} is no expression: {said}", offset=offset)
-                continue
-            except ValueError:  # Python makes no number of so many digits
-                yield self._document.mistake(place, "no expression: a number in it has too many digits")
-                continue
-            if is_deep:
-                yield self._document.mistake(place, f"an expression too deep; {_DEEPEST} levels are accepted")
+                tree = _parsed(expression)
+            except _NoExpression as error:
+                yield self._document.mistake(place, str(error), offset=error.offset)
                 continue
             whole = {"type": "whole", "children": [tree]}
             for said in (*self._lost(tree, of_item=of_item), *_calls(whole)):
@@ -105,6 +105,45 @@ class Expressions:
                 yield f"step {chain[1]} is unknown; there are {', '.join(self._steps) or 'none'}"
             elif chain[0] == "steps" and len(chain) > 2 and chain[2] not in _OF_STEP:
                 yield f"{chain[2]} is nothing that a step has; it has {', '.join(_OF_STEP)}"
+
+
+def _parsed(expression: str) -> Node:
+    """The tree of an expression.
+
+    Raises:
+        _NoExpression: it is none.
+    """
+    what = f"{expression!r} is no expression"
+    try:
+        for one in _QUOTED.finditer(expression):
+            if one[1] is not None and not _is_json(one[1].replace("\\`", "`")):
+                # JMESPath would take it for a text, as its first version had it.
+                said = f"{what}: JSON is between backticks; a text as it stands is in single quotes"
+                raise _NoExpression(said, one.start(1))
+        tree: Node = compiled(expression).parsed
+    except jmespath.exceptions.EmptyExpressionError as error:
+        raise _NoExpression("an empty text is no expression; '' is an empty text") from error
+    except jmespath.exceptions.ParseError as error:
+        offset = min(error.lex_position, max(0, len(expression) - 1))
+        raise _NoExpression(f"{what}: {_reason(error, expression)}", offset) from error
+    except ValueError as error:  # Python makes no number of so many digits
+        raise _NoExpression("no expression: a number in it has too many digits") from error
+    except RecursionError as error:
+        raise _NoExpression(_TOO_DEEP) from error
+    if _depth(tree) > _DEEPEST:
+        raise _NoExpression(_TOO_DEEP)
+    return tree
+
+
+def _is_json(text: str) -> bool:
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
 
 
 def _calls(tree: Node) -> Iterator[str]:

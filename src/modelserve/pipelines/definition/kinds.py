@@ -41,75 +41,77 @@ class _Taker:
     takes_tensors: bool = False
 
 
-def check_kinds(
-    pipeline: Pipeline, document: Document, expressions: Expressions, order: Sequence[str]
-) -> Iterator[Mistake]:
-    """Mistakes in what steps look at and are given.
+class Kinds:
+    """Checks what steps look at and are given.
 
     Args:
         pipeline: whose names are all there.
         document: that it was read from.
         expressions: of the document.
-        order: of the steps, each after those that it needs.
     """
-    spec = pipeline.spec
-    numbers = {step.name: number for number, step in enumerate(spec.steps)}
-    inputs = Shape("object", fields={name: declared(one.type) for name, one in spec.inputs.items()})
-    known: dict[str, Shape] = {}
-    run = {"inputs": inputs, "steps": Shape("object", fields=known)}
-    for name in order:
-        step, at = spec.steps[numbers[name]], ("spec", "steps", numbers[name])
-        yield from _check_step(step, at, run, spec, document, expressions)
-        gives = _gives(spec, step)
-        about = {"status": STRING, "error": STRING, "output": list_of(gives) if step.for_each else gives}
-        known[name] = Shape("object", fields=about)
-    yield from expressions.shape(spec.output, Shape("object", fields=run), ("spec", "output"))[1]
 
+    def __init__(self, pipeline: Pipeline, document: Document, expressions: Expressions) -> None:
+        self._spec, self._document, self._expressions = pipeline.spec, document, expressions
 
-def _check_step(
-    step: Step,
-    at: Path,
-    run: Mapping[str, Shape],
-    spec: Spec,
-    document: Document,
-    expressions: Expressions,
-) -> Iterator[Mistake]:
-    whole = Shape("object", fields=run)
-    if step.when is not None:
-        yield from expressions.shape(step.when, whole, (*at, "when"))[1]
-    if step.for_each is not None:
-        each, mistakes = expressions.shape(step.for_each, whole, (*at, "forEach"))
-        yield from mistakes
-        if each.kind not in ("any", "list"):
-            yield document.mistake((*at, "forEach"), f"forEach is {each}; a list is accepted")
-        whole = Shape("object", fields={**run, "item": each.item or ANY, "index": INTEGER})
-    yield from expressions.shape(step.parameters, whole, (*at, "parameters"))[1]
-    if step.fallback is not None:
-        yield from expressions.shape(step.fallback.value, whole, (*at, "fallback", "value"))[1]
-    given: dict[str, Shape] = {}
-    for name, value in step.inputs.items():
-        given[name], mistakes = expressions.shape(value, whole, (*at, "inputs", name))
-        yield from mistakes
-    takers = _takers(spec, step)
-    for taker in takers:
-        to, by = (f" to {taker.said}", f" by {taker.said}") if len(takers) > 1 else ("", "")
+    def check(self, order: Sequence[str]) -> Iterator[Mistake]:
+        """All mistakes.
+
+        Args:
+            order: of the steps, each after those that it needs.
+        """
+        spec = self._spec
+        numbers = {step.name: number for number, step in enumerate(spec.steps)}
+        inputs = Shape("object", fields={name: declared(one.type) for name, one in spec.inputs.items()})
+        known: dict[str, Shape] = {}
+        run = {"inputs": inputs, "steps": Shape("object", fields=known)}
+        for name in order:
+            step = spec.steps[numbers[name]]
+            yield from self._check_step(step, ("spec", "steps", numbers[name]), run)
+            gives = _gives(spec, step)
+            about = {"status": STRING, "error": STRING, "output": list_of(gives) if step.for_each else gives}
+            known[name] = Shape("object", fields=about)
+        yield from self._expressions.shape(spec.output, Shape("object", fields=run), ("spec", "output"))[1]
+
+    def _check_step(self, step: Step, at: Path, run: Mapping[str, Shape]) -> Iterator[Mistake]:
+        shape, whole = self._expressions.shape, Shape("object", fields=run)
+        if step.when is not None:
+            yield from shape(step.when, whole, (*at, "when"))[1]
+        if step.for_each is not None:
+            each, mistakes = shape(step.for_each, whole, (*at, "forEach"))
+            yield from mistakes
+            if each.kind not in ("any", "list"):
+                yield self._document.mistake((*at, "forEach"), f"forEach is {each}; a list is accepted")
+            whole = Shape("object", fields={**run, "item": each.item or ANY, "index": INTEGER})
+        yield from shape(step.parameters, whole, (*at, "parameters"))[1]
+        if step.fallback is not None:
+            yield from shape(step.fallback.value, whole, (*at, "fallback", "value"))[1]
+        given: dict[str, Shape] = {}
+        for name, value in step.inputs.items():
+            given[name], mistakes = shape(value, whole, (*at, "inputs", name))
+            yield from mistakes
+        takers = _takers(self._spec, step)
+        for taker in takers:
+            yield from self._check_taker(taker, step, at, given, is_alone=len(takers) == 1)
+
+    def _check_taker(
+        self, taker: _Taker, step: Step, at: Path, given: Mapping[str, Shape], *, is_alone: bool
+    ) -> Iterator[Mistake]:
+        to, by = ("", "") if is_alone else (f" to {taker.said}", f" by {taker.said}")
         for name in sorted(taker.required - given.keys()):
-            yield document.mistake(at, f"step {step.name} lacks input {name}, {taker.wanted[name]}")
+            said = f"step {step.name} lacks input {name}, {taker.wanted[name]}"
+            yield self._document.mistake(at, said)
         for name, found in given.items():
-            place = (*at, "inputs", name)
-            if name in taker.wanted:
-                if not _goes_in(found, taker.wanted[name], is_tensor=taker.takes_tensors):
-                    yield document.mistake(
-                        place, f"input {name} is {found}; {taker.wanted[name]} is accepted{by}"
-                    )
-            elif not taker.is_open:
+            place, wanted = (*at, "inputs", name), taker.wanted.get(name)
+            if wanted is not None and not _goes_in(found, wanted, is_tensor=taker.takes_tensors):
+                yield self._document.mistake(place, f"input {name} is {found}; {wanted} is accepted{by}")
+            elif wanted is None and not taker.is_open:
                 accepted = ", ".join(taker.wanted) or "none"
-                yield document.mistake(
-                    place, f"input {name} is unknown{to}; accepted are {accepted}", at_key=True
-                )
+                said = f"input {name} is unknown{to}; accepted are {accepted}"
+                yield self._document.mistake(place, said, at_key=True)
 
 
 def _goes_in(found: Shape, wanted: Shape, *, is_tensor: bool) -> bool:
+    # One value alone is a tensor of one.
     return fits(found, wanted) or (is_tensor and wanted.item is not None and fits(found, wanted.item))
 
 

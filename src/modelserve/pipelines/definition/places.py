@@ -59,8 +59,6 @@ _Loader.yaml_constructors = {
 }
 
 
-
-
 def _finite(loader: _Loader, node: yaml.ScalarNode) -> float:
     number = float(loader.construct_yaml_float(node))
     if not math.isfinite(number):
@@ -123,10 +121,8 @@ def read_document(text: str, where: str) -> Document:
         node = loader.get_node() if loader.check_node() else None
         if node is None:
             raise DefinitionError(where, [Mistake(1, 1, "the file is empty; a Pipeline is accepted")])
-        if loader.check_node():
-            mark = loader.peek_event().start_mark
-            mistake = Mistake(mark.line + 1, mark.column + 1, "a second document; one Pipeline is accepted")
-            raise DefinitionError(where, [mistake])
+        if loader.check_node() and (second := loader.get_node()) is not None:
+            raise DefinitionError(where, [_at(second, "a second document; one Pipeline is accepted")])
         keys: dict[Path, yaml.Node] = {}
         values: dict[Path, yaml.Node] = {}
         mistakes = list(_walk(node, (), keys, values))
