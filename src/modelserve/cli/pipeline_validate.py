@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from modelserve.pipelines.definition.reading import find_definition, read_pipeline
 
     found: list[dict[str, Any]] = []
+    is_unreadable = False
     for given in options.pipelines:
         path = find_definition(given)
         try:
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
             read_pipeline(path)
         except Unreadable as error:
             print(f"modelserve pipeline validate: {error}", file=sys.stderr)
-            return 2
+            is_unreadable = True
         except DefinitionError as error:
             found += [
                 {"file": error.where, "line": one.line, "column": one.column, "message": one.message}
@@ -48,4 +49,4 @@ def run(options: argparse.Namespace) -> int:
                 print(error)
     if options.json:
         print(json.dumps(found, ensure_ascii=False))
-    return 1 if found else 0
+    return 2 if is_unreadable else int(bool(found))

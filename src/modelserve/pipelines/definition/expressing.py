@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import jmespath.exceptions
 
@@ -13,6 +16,21 @@ from modelserve.pipelines.definition.references import Node, references
 from modelserve.pipelines.definition.shapes import ANY, Shape, common, list_of, of_value
 
 _OF_STEP = ("status", "output", "error")
+
+_DEEPEST = 50
+"""Levels of an expression: it is evaluated by recursion, several calls for each."""
+
+_TOO_DEEP = f"an expression too deep; {_DEEPEST} levels are accepted"
+
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`((?:\\.|[^`\\])*)`""", re.DOTALL)
+
+
+class _NoExpression(Exception):
+    """A text that is no expression; ``offset`` tells where, if that is known."""
+
+    def __init__(self, said: str, offset: int | None = None) -> None:
+        super().__init__(said)
+        self.offset = offset
 
 
 class Expressions:
@@ -37,16 +55,12 @@ class Expressions:
         """
         for place, expression in _within(value, at):
             try:
-                tree = compiled(expression).parsed
-            except jmespath.exceptions.EmptyExpressionError:
-                yield self._document.mistake(place, "an empty text is no expression; '' is an empty text")
+                tree = _parsed(expression)
+            except _NoExpression as error:
+                yield self._document.mistake(place, str(error), offset=error.offset)
                 continue
-            except (jmespath.exceptions.ParseError, jmespath.exceptions.LexerError) as error:
-                offset = min(error.lex_position, max(0, len(expression) - 1))
-                said = _reason(error, expression)
-                yield self._document.mistake(place, f"{expression!r} is no expression: {said}", offset=offset)
-                continue
-            for said in (*self._lost(tree, of_item=of_item), *_calls(tree)):
+            whole = {"type": "whole", "children": [tree]}
+            for said in (*self._lost(tree, of_item=of_item), *_calls(whole)):
                 yield self._document.mistake(place, f"{expression!r}: {said}")
 
     def shape(self, value: Json, run: Shape, at: Path) -> tuple[Shape, list[Mistake]]:
@@ -93,20 +107,70 @@ class Expressions:
                 yield f"{chain[2]} is nothing that a step has; it has {', '.join(_OF_STEP)}"
 
 
+def _parsed(expression: str) -> Node:
+    """The tree of an expression.
+
+    Raises:
+        _NoExpression: it is none.
+    """
+    what = f"{expression!r} is no expression"
+    try:
+        for one in _QUOTED.finditer(expression):
+            if one[1] is not None and not _is_json(one[1].replace("\\`", "`")):
+                # JMESPath would take it for a text, as its first version had it.
+                said = f"{what}: JSON is between backticks; a text as it stands is in single quotes"
+                raise _NoExpression(said, one.start(1))
+        tree: Node = compiled(expression).parsed
+    except jmespath.exceptions.EmptyExpressionError as error:
+        raise _NoExpression("an empty text is no expression; '' is an empty text") from error
+    except jmespath.exceptions.ParseError as error:
+        offset = min(error.lex_position, max(0, len(expression) - 1))
+        raise _NoExpression(f"{what}: {_reason(error, expression)}", offset) from error
+    except ValueError as error:  # Python makes no number of so many digits
+        raise _NoExpression("no expression: a number in it has too many digits") from error
+    except RecursionError as error:
+        raise _NoExpression(_TOO_DEEP) from error
+    if _depth(tree) > _DEEPEST:
+        raise _NoExpression(_TOO_DEEP)
+    return tree
+
+
+def _is_json(text: str) -> bool:
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
+
+
 def _calls(tree: Node) -> Iterator[str]:
-    """Functions that there are not, and such with too many or too few arguments."""
+    """Functions that there are not, such with too many or too few arguments, and ``&`` in other places."""
+    children = [child for child in tree["children"] if isinstance(child, dict)]
+    takes_expression: list[bool] = []
     if tree["type"] == "function_expression":
-        name, given = tree["value"], len(tree["children"])
+        name = tree["value"]
         if name not in FUNCTION_TABLE:
             yield f"there is no function {name}; there are {', '.join(sorted(FUNCTION_TABLE))}"
+            takes_expression = [True] * len(children)
         else:
             signature = FUNCTION_TABLE[name]["signature"]
-            is_open = bool(signature) and bool(signature[-1].get("variadic"))
-            if given < len(signature) or (given > len(signature) and not is_open):
-                yield f"{name} takes {len(signature)}{' or more' if is_open else ''} arguments, not {given}"
-    for child in tree["children"]:
-        if isinstance(child, dict):
-            yield from _calls(child)
+            takes_expression = ["expref" in one["types"] for one in signature]
+            yield from _count(name, len(children), signature)
+    for place, child in enumerate(children):
+        if child["type"] == "expref" and not any(takes_expression[place : place + 1]):
+            yield "& is for functions that take an expression, as map(&name, list) does"
+        yield from _calls(child)
+
+
+def _count(name: str, given: int, signature: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    wanted = len(signature)
+    is_open = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < wanted or (given > wanted and not is_open):
+        what = "argument" if wanted == 1 else "arguments"
+        yield f"{name} takes {wanted} {what}{' or more' if is_open else ''}, not {given}"
 
 
 def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
@@ -120,7 +184,22 @@ def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
             yield from _within(one, (*at, key))
 
 
-def _reason(error: Exception, expression: str) -> str:
-    said = str(error).partition(": Parse error")[0].splitlines()[0]
-    hint = '; a text as it stands is in single quotes, a name with "-" in double ones'
-    return said + (hint if " " in expression or "-" in expression else "")
+def _depth(tree: Node) -> int:
+    """Levels of a tree; counted level by level, as it may be too deep for recursion."""
+    level, depth = [tree], 0
+    while level:
+        level = [child for node in level for child in node["children"] if isinstance(child, dict)]
+        depth += 1
+    return depth
+
+
+def _reason(error: jmespath.exceptions.ParseError, expression: str) -> str:
+    if isinstance(error, jmespath.exceptions.IncompleteExpressionError):
+        return "it is not complete"
+    said = error.message if isinstance(error, jmespath.exceptions.LexerError) else error.msg
+    at = error.lex_position
+    if expression[at : at + 1] == "-":
+        return f'{said}; a name with "-" is in double quotes'
+    if error.token_type == "UNQUOTED_IDENTIFIER":
+        return f"{said}; a text as it stands is in single quotes"
+    return str(said)

@@ -70,5 +70,5 @@ def is_true(value: Json) -> bool:
 def _computed(expression: str, context: Mapping[str, Json]) -> Json:
     try:
         return compiled(expression).search(context, options=_OPTIONS)
-    except (jmespath.exceptions.JMESPathError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # JMESPath's are ValueErrors
         raise InvalidInput(f"{expression!r} cannot be computed: {error}") from error

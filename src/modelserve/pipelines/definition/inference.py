@@ -25,7 +25,8 @@ class Misfit(Exception):
 
 _RESULTS = {
     **dict.fromkeys(("contains", "ends_with", "starts_with"), BOOLEAN),
-    **dict.fromkeys(("abs", "avg", "ceil", "floor", "sum", "to_number"), NUMBER),
+    "avg": NUMBER,
+    **dict.fromkeys(("ceil", "floor"), INTEGER),
     **dict.fromkeys(("join", "to_string", "type"), STRING),
     **dict.fromkeys(("keys",), list_of(STRING)),
     **dict.fromkeys(("values",), list_of(ANY)),
@@ -34,7 +35,9 @@ _RESULTS = {
 }
 """Functions whose result is of one kind, whatever they are given."""
 
-_LIKE_THE_FIRST = ("reverse", "sort", "sort_by")
+_LIKE_THE_FIRST = ("abs", "reverse", "sort", "sort_by")
+
+_LIKE_AN_ITEM = ("max", "max_by", "min", "min_by", "sum")
 
 
 def infer(node: Node, current: Shape) -> Shape:
@@ -127,6 +130,8 @@ def _function(node: Node, current: Shape) -> Shape:
     shapes = [ANY if one["type"] == "expref" else infer(one, current) for one in arguments]
     if name in _LIKE_THE_FIRST and shapes:
         return shapes[0]
+    if name in _LIKE_AN_ITEM and shapes:
+        return _item(shapes[0], f"{name}()")
     if name == "map" and len(arguments) == 2 and arguments[0]["type"] == "expref":
         return list_of(infer(arguments[0]["children"][0], _item(shapes[1], "all items")))
     return _RESULTS.get(name, ANY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from modelserve.errors import ModelServeError
+from modelserve.pipelines.definition.scalars import index_in_source
 
 Path = tuple["str | int", ...]
 """Keys and list indices from the top."""
@@ -38,7 +40,7 @@ class DefinitionError(ModelServeError):
     """
 
     def __init__(self, where: str, mistakes: list[Mistake]) -> None:
-        self.where, self.mistakes = where, sorted(mistakes)
+        self.where, self.mistakes = where, sorted(set(mistakes))
         super().__init__("\n".join(f"{where}:{mistake}" for mistake in self.mistakes))
 
 
@@ -57,6 +59,16 @@ _Loader.yaml_constructors = {
 }
 
 
+def _finite(loader: _Loader, node: yaml.ScalarNode) -> float:
+    number = float(loader.construct_yaml_float(node))
+    if not math.isfinite(number):
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value} is no number", node.start_mark)
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _finite)
+
+
 class Document:
     """A document's value, and where its parts are.
 
@@ -70,7 +82,7 @@ class Document:
         self, text: str, value: Any, keys: Mapping[Path, yaml.Node], values: Mapping[Path, yaml.Node]
     ) -> None:
         self.value = value
-        self._lines = text.splitlines()
+        self._text = text
         self._keys, self._values = keys, values
 
     def mistake(
@@ -88,13 +100,13 @@ class Document:
         while node is None:
             path = path[:-1]
             node = self._values[path]
-        line, column = node.start_mark.line, node.start_mark.column
         if offset is not None and isinstance(node, yaml.ScalarNode):
-            # Where the text stands as it is, and not over several lines or with escapes.
-            begin = column + len(node.style or "") if node.style in (None, "'", '"') else column
-            if self._lines[line][begin : begin + len(node.value)] == node.value:
-                column = begin + offset
-        return Mistake(line + 1, column + 1, message)
+            begin, end = node.start_mark.index, node.end_mark.index
+            found = index_in_source(self._text[begin:end], node.style, node.value, offset)
+            if found is not None:
+                lines = f"{self._text[: begin + found]}|".splitlines()
+                return Mistake(len(lines), len(lines[-1]), message)
+        return _at(node, message)
 
 
 def read_document(text: str, where: str) -> Document:
@@ -106,9 +118,11 @@ def read_document(text: str, where: str) -> Document:
     loader = None
     try:
         loader = _Loader(text)
-        node = loader.get_single_node()
+        node = loader.get_node() if loader.check_node() else None
         if node is None:
             raise DefinitionError(where, [Mistake(1, 1, "the file is empty; a Pipeline is accepted")])
+        if loader.check_node() and (second := loader.get_node()) is not None:
+            raise DefinitionError(where, [_at(second, "a second document; one Pipeline is accepted")])
         keys: dict[Path, yaml.Node] = {}
         values: dict[Path, yaml.Node] = {}
         mistakes = list(_walk(node, (), keys, values))
@@ -119,7 +133,8 @@ def read_document(text: str, where: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
         said = error.problem or error.context or "it cannot be read"
-        raise DefinitionError(where, [Mistake(*place, f"no YAML: {said}")]) from error
+        what = "no JSON" if isinstance(error, yaml.constructor.ConstructorError) else "no YAML"
+        raise DefinitionError(where, [Mistake(*place, f"{what}: {said}")]) from error
     except yaml.reader.ReaderError as error:
         raise DefinitionError(where, [Mistake(1, 1, f"no YAML: {error.reason}")]) from error
     except (RecursionError, ValueError) as error:  # an integer of thousands of digits is a ValueError
@@ -139,14 +154,22 @@ def _walk(
     if len(values) > _MOST_VALUES or len(path) > 100:
         yield _at(node, f"too large; {_MOST_VALUES} values, 100 deep, are accepted")
         return
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode) and not _is_unicode(node.value):
+        yield _at(node, "half a character, as \\ud800 is; a text of whole ones is accepted")
+    elif isinstance(node, yaml.SequenceNode):
         for index, one in enumerate(node.value):
             if len(values) <= _MOST_VALUES:
                 yield from _walk(one, (*path, index), keys, values)
     elif isinstance(node, yaml.MappingNode):
         for key, one in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                yield _at(key, "<< is not accepted; an alias for a whole value is")
+                continue
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                 yield _at(key, "a key that is no text; quoted, it is one")
+                continue
+            if not _is_unicode(key.value):
+                yield _at(key, "a key with half a character, as \\ud800 is")
                 continue
             below = (*path, key.value)
             if below in values:
@@ -155,6 +178,10 @@ def _walk(
             keys[below] = key
             if len(values) <= _MOST_VALUES:
                 yield from _walk(one, below, keys, values)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _at(node: yaml.Node, message: str) -> Mistake:

@@ -59,6 +59,8 @@ def parse_pipeline(text: str, where: str) -> Pipeline:
 
 def _mistake(document: Document, kind: str, place: Path, said: str) -> Mistake:
     name = str(place[-1]) if place else "the definition"
+    if place and isinstance(place[-1], int):
+        name = f"{place[-2]}[{name}]"
     if kind == "extra_forbidden":
         known = ", ".join(_fields(place[:-1]))
         return document.mistake(place, f"{name} is unknown here; accepted are {known}", at_key=True)
@@ -66,6 +68,8 @@ def _mistake(document: Document, kind: str, place: Path, said: str) -> Mistake:
         return document.mistake(place, f"{name} is missing")
     if name == "[key]":  # pydantic's word for a key that is none
         return document.mistake(place[:-1], f"the name {place[-2]!r} is none: {said}", at_key=True)
+    if kind in ("model_type", "dict_type"):
+        return document.mistake(place, f"{name}: fields and their values are accepted")
     if kind == "string_type":
         said += "; YAML reads some words as true, false or null, and quoted they are texts"
     return document.mistake(place, f"{name}: {said.removeprefix('Value error, ')}")

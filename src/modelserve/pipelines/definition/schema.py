@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from modelserve.pipelines.definition import models
+
+
+def _given(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+
+
+RULES: Mapping[str, dict[str, Any]] = {
+    "Model": {"anyOf": [_given("inferenceService"), _given("url"), _given("inProcess")]},
+    "Fallback": {"oneOf": [_given("model"), {"required": ["value"]}]},
+    "Step": {
+        "oneOf": [_given("model"), _given("ensemble"), _given("function")],
+        "not": {
+            "required": ["function", "parameters"],
+            "properties": {"function": {"not": {"type": "null"}}, "parameters": {"minProperties": 1}},
+        },
+    },
+}
+"""What validators of the models say of several fields together, which pydantic's schema lacks."""
 
 FILE = Path(__file__).with_name("pipeline.schema.json")
 
@@ -24,6 +43,10 @@ def schema() -> dict[str, Any]:
         for field, about in model.model_fields.items():
             if field in said:
                 part["properties"][about.alias]["description"] = said[field]
+        for written in part["properties"].values():
+            if "patternProperties" in written:  # pydantic leaves open what other names have
+                written["additionalProperties"] = False
+        part.update(RULES.get(name, {}))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 

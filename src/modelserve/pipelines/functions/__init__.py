@@ -19,9 +19,11 @@ from modelserve.errors import ModelServeError
 GROUP = "modelserve.pipeline_functions"
 """The entry points by which functions are found; each names a function."""
 
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 class UnknownFunction(ModelServeError):
-    """There is no such function, or it cannot be imported."""
+    """There is no such function, or it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,23 @@ def find_function(name: str) -> Function:
     """A function by its name.
 
     Raises:
-        UnknownFunction: there is none.
+        UnknownFunction: there is none, or none that a step can call.
     """
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
         raise UnknownFunction(f"there is no function {name}; there are {', '.join(sorted(found)) or 'none'}")
     try:
         call = found[name].load()
+        parameters = inspect.signature(call).parameters
+        hints = typing.get_type_hints(call)
     except Exception as error:  # whatever a module of another package does when it is imported
-        raise UnknownFunction(f"function {name} cannot be imported: {error}") from error
-    parameters = inspect.signature(call).parameters
-    hints = typing.get_type_hints(call)
+        raise UnknownFunction(f"function {name} cannot be used: {error}") from error
+    if inspect.iscoroutinefunction(call):
+        raise UnknownFunction(f"function {name} cannot be used: it is async, and a plain one is accepted")
+    if any(one.kind not in _BY_NAME for one in parameters.values()):
+        raise UnknownFunction(
+            f"function {name} cannot be used: it has arguments without names, and it is called by names"
+        )
     return Function(
         call,
         {one: hints.get(one, Any) for one in parameters},

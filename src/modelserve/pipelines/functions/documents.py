@@ -7,6 +7,16 @@ from typing import Any
 from modelserve.sentences import find_sentences
 
 
+def split_sentences(text: str, language: str = "en") -> list[str]:
+    """The sentences of one text, as they stand in it.
+
+    Args:
+        text: of any length.
+        language: by its Wikipedia's code.
+    """
+    return [text[start:end] for start, end in find_sentences(text, language)]
+
+
 def split_documents(documents: list[str], language: str = "en") -> dict[str, Any]:
     """The sentences of documents, all in one list, so that a model is asked about many at once.
 

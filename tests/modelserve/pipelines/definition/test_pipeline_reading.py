@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelserve.pipelines.definition.places import DefinitionError
@@ -92,7 +92,7 @@ def test_the_examples_have_no_mistake(folder: Path) -> None:
             "model: free\ninputs:\n  x: lenght(inputs.text)",
             "17:12: 'lenght(inputs.text)': there is no function lenght",
         ),
-        ("model: free\ninputs: {x: 'length()'}", "16:19: 'length()': length takes 1 arguments, not 0"),
+        ("model: free\ninputs: {x: 'length()'}", "16:19: 'length()': length takes 1 argument, not 0"),
         (
             "model: free\ninputs: {x: 'join(inputs.text)'}",
             "16:19: 'join(inputs.text)': join takes 2 arguments, not 1",
@@ -108,6 +108,31 @@ def test_the_examples_have_no_mistake(folder: Path) -> None:
             "16:22: input text is string[][]; string[] is accepted",
         ),
         ("model: free\nforEach: inputs.count", "16:16: forEach is integer; a list is accepted"),
+        (
+            "model: tagger\nforEach: inputs.texts\ninputs: {text: index}",
+            "17:22: input text is integer; string[]",
+        ),
+        ("model: free\nparameters: {x: inputs.text.y}", "16:23: 'inputs.text.y': y is looked for in string"),
+        ("model: free\nfallback: {value: [inputs.text.y]}", "16:26: 'inputs.text.y': y is looked for in"),
+        ("ensemble: [free, free]", "15:24: model free is there twice"),
+        (
+            "ensemble: [free, tagger]\ninputs: {x: inputs.text}",
+            "16:16: input x is unknown to model tagger; accepted are text",
+        ),
+        (
+            "model: free\nfallback: {model: tagger}\ninputs: {text: inputs.photo}",
+            "17:22: input text is bytes; string[] is accepted by model tagger",
+        ),
+        (
+            "model: free\ninputs: {x: '&inputs.text'}",
+            "16:19: '&inputs.text': & is for functions that take an",
+        ),
+        ("model: free\ninputs: {x: 'length(&inputs.text)'}", "16:19: 'length(&inputs.text)': & is for"),
+        ("model: free\nparameters: {x: .nan}", "16:23: no JSON: .nan is no number"),
+        ('model: "\\ud800"', "15:14: half a character"),
+        ('"\\ud800": free', "15:7: a key with half a character"),
+        ("<<: {model: free}", "15:7: << is not accepted; an alias for a whole value is"),
+        ("model: free\nretry: 3", "16:14: retry: fields and their values are accepted"),
         (
             "model: free\nforEach: inputs.texts\ninputs: {x: item.name}",
             "17:19: 'item.name': name is looked for in string",
@@ -127,8 +152,8 @@ def test_the_examples_have_no_mistake(folder: Path) -> None:
         ),
         ("model: free\nretry: {limit: 101}", "16:22: limit: Input should be less than or equal to 100"),
         ("model: free\nfallback: {}", "16:17: fallback: one of model and value is needed"),
-        ("model: free\nfunction: redact", "14:7: 0: one of model, ensemble and function is needed"),
-        ("function: redact\nparameters: {x: 1}", "14:7: 0: a function has inputs and no parameters"),
+        ("model: free\nfunction: redact", "14:7: steps[0]: one of model, ensemble and function is needed"),
+        ("function: redact\nparameters: {x: 1}", "14:7: steps[0]: a function has inputs and no parameters"),
         ("model: free\nonFailure: ignore", "16:18: onFailure: Input should be 'fail' or 'continue'"),
         (
             "model: true",
@@ -156,9 +181,9 @@ def test_a_mistake_in_a_step_is_told_where_it_is(fields: str, said: str) -> None
         ("apiVersion: x\n", "1:13: apiVersion: Input should be 'modelserve.dev/v1alpha1'"),
         ("apiVersion: a\nkind: b\nkind: c\n", "3:1: kind is there twice"),
         ("apiVersion: a\n1: b\n", "2:1: a key that is no text"),
-        ("apiVersion: !!python/object:os.system {}\n", "1:13: no YAML: could not determine a constructor"),
+        ("apiVersion: !!python/object:os.system {}\n", "1:13: no JSON: could not determine a constructor"),
         ("apiVersion: [\n", "2:1: no YAML"),
-        ("apiVersion: a\n---\nkind: b\n", "2:1: no YAML: but found another document"),
+        ("apiVersion: a\n---\nkind: b\n", "3:1: a second document; one Pipeline is accepted"),
         ("apiVersion: &a [*a]\n", "too large"),
         (
             "apiVersion: &a [x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n"
@@ -185,6 +210,51 @@ def _empty() -> list[object]:
 def test_all_mistakes_are_told_at_once() -> None:
     text = step("model: nobody\ninputs: {x: inputs.y, z: steps.t.output}\nneeds: [q]", "steps.w.output")
     assert len(mistakes(text)) == 5
+
+
+def test_mistakes_of_models_and_of_steps_are_told_together() -> None:
+    text = HEAD.replace("free: {url: http://m}", "free: {inProcess: {predictor: nobody, modelDir: m}}")
+    told = mistakes(text.replace("default: 3", "default: three") + step("model: free\nneeds: [s]"))
+    assert [one.partition(" ")[0] for one in told] == ["8:37:", "12:35:", "14:13:"]
+    assert "predictor nobody is unknown; one of bert_ner, resnet_classifier is accepted" in told[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "model: tagger\ninputs: {text: inputs.text}",
+        "model: tagger\ninputs: {text: 'inputs.texts[0]'}",
+        "model: tagger\ninputs: {text: 'map(&to_string(@), inputs.texts)'}",
+        "model: tagger\ninputs: {text: 'inputs.texts || inputs.count'}",
+        "model: tagger\ninputs: {text: 'max(inputs.texts)'}",
+        "model: counter\ninputs: {count: inputs.count, share: inputs.count}",
+        "model: counter\ninputs: {count: 'ceil(avg(inputs.counts))', share: 'avg(inputs.counts)'}",
+        "model: counter\ninputs: {count: 'sum(inputs.counts)', share: 'abs(inputs.count)'}",
+        "model: counter\ninputs: {count: 'abs(inputs.count)', share: 3}",
+        "model: counter\ninputs: {count: \"to_number('3')\"}",
+        "model: tagger\nforEach: inputs.counts\ninputs: {text: to_string(item)}",
+        "model: tagger\nfallback: {value: {label: [inputs.text]}}\ninputs: {text: inputs.text}",
+        "ensemble: [tagger, free]\nfallback: {model: free}\ninputs: {text: inputs.text}",
+        "function: redact\ninputs: {texts: inputs.texts, entities: inputs.things}",
+        "model: &m free\nfallback: {model: *m}",
+    ],
+)
+def test_what_may_fit_is_no_mistake(fields: str) -> None:
+    head = HEAD.replace(
+        "  models:\n",
+        '    counts: {type: "integer[]"}\n    things: {}\n  models:\n'
+        "    counter: {url: http://m, inputs: {count: integer, share: number}}\n",
+    )
+    assert parse_pipeline(head + step(fields), "p.yaml")
+
+
+def test_a_fallback_models_answer_may_be_looked_at_too() -> None:
+    other = HEAD + "    other: {url: http://m, outputs: {label: string, entities: number}}\n"
+    fields = "model: tagger\ninputs: {text: inputs.text}\nfallback: {model: other}"
+    for output in ("label", "entities", "entities[0]", "entities.anything"):
+        assert parse_pipeline(other + step(fields, f"steps.s.output.{output}"), "p.yaml")
+    with pytest.raises(DefinitionError, match="score is none of label, entities"):
+        parse_pipeline(other + step(fields, "steps.s.output.score"), "p.yaml")
 
 
 def test_a_cycle_is_told_by_its_steps() -> None:
@@ -223,6 +293,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=60), json_values.map(yaml.safe_dump)))
 def test_whatever_a_file_has_is_told_as_a_mistake(text: str) -> None:
     with pytest.raises(DefinitionError):
@@ -232,6 +303,7 @@ def test_whatever_a_file_has_is_told_as_a_mistake(text: str) -> None:
 EXAMPLE = yaml.safe_load((EXAMPLES[0] / "pipeline.yaml").read_text())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_definition_with_a_part_of_something_else_is_read_or_refused(data: st.DataObject) -> None:
     made = yaml.safe_load(yaml.safe_dump(EXAMPLE))

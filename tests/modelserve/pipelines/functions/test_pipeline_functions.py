@@ -4,12 +4,12 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelserve.pipelines import functions
 from modelserve.pipelines.functions import UnknownFunction, find_function
-from modelserve.pipelines.functions.documents import gather_entities, split_documents
+from modelserve.pipelines.functions.documents import gather_entities, split_documents, split_sentences
 from modelserve.pipelines.functions.entities import count_entities, redact
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -31,7 +31,7 @@ def test_a_function_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(functions, "entry_points", lambda group: [broken])
     find_function.cache_clear()
     try:
-        with pytest.raises(UnknownFunction, match="function broken cannot be imported: No module named"):
+        with pytest.raises(UnknownFunction, match="function broken cannot be used: No module named"):
             find_function("broken")
         with pytest.raises(UnknownFunction, match="there is no function redact; there are broken"):
             find_function("redact")
@@ -39,6 +39,44 @@ def test_a_function_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPa
         find_function.cache_clear()
 
 
+async def waits(text: str) -> str:
+    return text
+
+
+def takes_any(*texts: str) -> list[str]:
+    return list(texts)
+
+
+NO_FUNCTION = 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("waits", "it is async, and a plain one is accepted"),
+        ("takes_any", "it has arguments without names"),
+        ("NO_FUNCTION", "3 is not a callable object"),
+    ],
+)
+def test_what_a_step_cannot_call_is_told(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        def __init__(self) -> None:
+            self.name = name
+
+        def load(self) -> Any:
+            return globals()[name]
+
+    monkeypatch.setattr(functions, "entry_points", lambda group: [Entry()])
+    with pytest.raises(UnknownFunction, match=f"function {name} cannot be used: {said}"):
+        find_function(name)
+
+
+def test_a_text_is_split_into_its_sentences() -> None:
+    assert split_sentences("Ada met Dr. Bob.  He left.") == ["Ada met Dr. Bob.", "He left."]
+    assert split_sentences(" ") == []
+
+
+@settings(deadline=None)
 @given(st.lists(texts, max_size=4))
 def test_sentences_are_where_they_are_said_to_be(documents: list[str]) -> None:
     found = split_documents(documents)
@@ -47,6 +85,7 @@ def test_sentences_are_where_they_are_said_to_be(documents: list[str]) -> None:
         assert document[place["start"] : place["start"] + len(text)] == text
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=4), st.data())
 def test_what_was_found_in_sentences_is_in_the_documents(documents: list[str], data: st.DataObject) -> None:
     split = split_documents(documents)
@@ -61,6 +100,7 @@ def test_what_was_found_in_sentences_is_in_the_documents(documents: list[str], d
     assert sum(map(len, gathered)) == len(found)
 
 
+@settings(deadline=None)
 @given(texts, st.data())
 def test_what_is_left_of_a_text_is_what_no_entity_covers(text: str, data: st.DataObject) -> None:
     spans = st.integers(0, max(0, len(text) - 1)).flatmap(
