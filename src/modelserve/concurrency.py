@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
 
+_PATIENCE_SECONDS = 1.0
+
 
 def deadline_after(seconds: float | None) -> float | None:
     """The deadline, by ``time.monotonic``, that is so many seconds away; None where there is none."""
@@ -18,6 +20,19 @@ def deadline_after(seconds: float | None) -> float | None:
 def seconds_left(deadline: float | None) -> float | None:
     """The seconds until a deadline, negative when it has passed; None where there is none."""
     return None if deadline is None else deadline - time.monotonic()
+
+
+async def end_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel tasks until they have ended; what they raise stays theirs.
+
+    Once may not be enough: redis-py 8.1 swallows a cancellation that comes while it connects.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=_PATIENCE_SECONDS)
+        await asyncio.gather(*done, return_exceptions=True)
 
 
 async def together(works: Iterable[Coroutine[Any, Any, ResultT]]) -> list[ResultT]:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from taskiq import AckableMessage, TaskiqError
 from taskiq.kicker import AsyncKicker
 
+from modelserve.concurrency import end_all
 from modelserve.pipelines.queueing.broker import WakeupBroker
 from modelserve.pipelines.queueing.queue import Wakeup
 
@@ -68,8 +69,7 @@ class RedisQueue:
     async def close(self) -> None:
         """See ``Queue.close``."""
         if self._holding is not None:
-            self._holding.cancel()
-            await asyncio.gather(self._holding, return_exceptions=True)
+            await end_all([self._holding])
         if self._messages is not None:
             await self._messages.aclose()
         await self._broker.shutdown()

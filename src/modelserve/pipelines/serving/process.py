@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from modelserve.concurrency import end_all
 from modelserve.pipelines.definition.models import Pipeline
 from modelserve.pipelines.queueing import LocalQueue, Queue
 from modelserve.pipelines.queueing.broker import WakeupBroker
@@ -103,8 +104,7 @@ async def serve(
             if settings.queue_url is not None:
                 waking = asyncio.create_task(wake_late(threads, queue))
                 await stopping.wait()
-                waking.cancel()
-                await asyncio.gather(waking, return_exceptions=True)
+                await end_all([waking])
             else:
                 await do_runs(
                     threads,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from modelserve.concurrency import end_all
 from modelserve.database import StoreError
 from modelserve.errors import ModelServeError
 from modelserve.pipelines.queueing import Queue, Wakeup
@@ -89,9 +90,7 @@ class RunWorker:
                 if task.done():
                     task.result()  # which raises: none of them ends by itself
         finally:
-            for one in everything:
-                one.cancel()
-            await asyncio.gather(*everything, return_exceptions=True)
+            await end_all(everything)
             await self._give_back()
 
     async def _listen(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from databases import RedisProcess
 
+from modelserve.concurrency import end_all
 from modelserve.pipelines.queueing import LocalQueue, Queue, broker
 from modelserve.pipelines.queueing.broker import GROUP, STREAM, WakeupBroker
 from modelserve.pipelines.queueing.redis import RedisQueue
@@ -149,3 +150,14 @@ async def test_what_is_no_wake_up_is_passed_over(
         assert [await next_of(queue) for _ in range(2)] == ["a", "b"]
     assert "a message that is no wake-up" in caplog.text
     assert pending(redis_server) == 0
+
+
+async def test_who_listens_can_be_ended_at_any_moment(redis_server: RedisProcess) -> None:
+    """redis-py swallows a cancellation that comes while it connects."""
+    for step in range(0, 30, 3):
+        async with queue_on(redis_server) as queue:
+            listening = asyncio.create_task(queue.next())
+            for _ in range(step):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(end_all([listening]), 20)
+            assert listening.cancelled()
