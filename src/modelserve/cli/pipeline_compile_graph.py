@@ -6,11 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from modelserve.cli.arguments import address
+from modelserve.pipelines.compiling.graph_reasons import LEFT_OUT
 
 if TYPE_CHECKING:
     from modelserve.pipelines.definition.models import Pipeline
-
-_LEFT_OUT = ("retry", "fallback", "timeouts")
 
 
 def add_arguments(group: Any) -> None:
@@ -27,7 +26,7 @@ def add_arguments(group: Any) -> None:
         type=_left_out,
         default=(),
         metavar="WHAT,…",
-        help=f"compile without what a graph cannot do: any of {', '.join(_LEFT_OUT)}",
+        help=f"compile without what a graph cannot do: any of {', '.join(LEFT_OUT)}",
     )
 
 
@@ -52,7 +51,7 @@ def compiled(pipeline: Pipeline, options: argparse.Namespace) -> list[dict[str, 
 def _left_out(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     for name in names:
-        if name not in _LEFT_OUT:
-            known = ", ".join(_LEFT_OUT)
+        if name not in LEFT_OUT:
+            known = ", ".join(LEFT_OUT)
             raise argparse.ArgumentTypeError(f"{name!r} cannot be left out; any of {known} can")
     return names

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
-from modelserve.pipelines.definition.models import Model, Pipeline, Step
+if TYPE_CHECKING:  # the command line reads what may be left out before it needs definitions
+    from modelserve.pipelines.definition.models import Model, Pipeline, Step
 
 LEFT_OUT = ("retry", "fallback", "timeouts")
 """What may be left out, as a run that succeeds at once is the same without it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from graph_routers import Router
 from http_servers import Request, answering
 
 from modelserve.errors import NotFound
@@ -101,7 +101,7 @@ class Models:
             status, said = self.answers[name]
             return status, json.dumps(said).encode()
         texts = next(one["data"] for one in body["inputs"] if one["name"] == "text")
-        outputs: list[dict[str, object]] = [
+        outputs: list[Object] = [
             {"name": "entities", "datatype": "BYTES", "data": [json.dumps(found(text)) for text in texts]},
             {"name": "score", "datatype": "FP32", "data": [float(len(text)) for text in texts]},
         ]
@@ -144,53 +144,6 @@ async def client(pipeline: Pipeline) -> AsyncIterator[httpx.AsyncClient]:
     mounts = {SERVER: httpx.ASGITransport(app)}
     async with httpx.AsyncClient(mounts=mounts, trust_env=False) as found:
         yield found
-
-
-class Router:
-    """Does as ``cmd/router/main.go`` of KServe 0.20 does with Sequences, Ensembles and hard dependencies."""
-
-    def __init__(self, graph: Object, client: httpx.AsyncClient) -> None:
-        self._nodes, self._client = graph["spec"]["nodes"], client
-
-    async def call(self, body: bytes, node: str = "root") -> tuple[int, bytes]:
-        steps = self._nodes[node]["steps"]
-        if self._nodes[node]["routerType"] == "Ensemble":
-            answers = await asyncio.gather(*(self._step(step, body) for step in steps))
-            failed = [(status, as_go(answer)) for status, answer in answers if status != 200]
-            merged = {
-                step["name"]: json.loads(answer) for step, (_, answer) in zip(steps, answers, strict=True)
-            }
-            return failed[0] if failed else (200, as_go(json.dumps(merged).encode()))
-        answer = b""
-        for step in steps:
-            if "condition" in step and step["condition"] not in json.loads(answer):
-                return 200, answer
-            status, answer = await self._step(step, answer if step.get("data") == "$response" else body)
-            assert step["dependency"] == "Hard", "the router would go on"
-            if status != 200:
-                return status, answer
-        return 200, answer
-
-    async def _step(self, step: Object, body: bytes) -> tuple[int, bytes]:
-        if "nodeName" in step:
-            return await self.call(body, step["nodeName"])
-        answer = await self._client.post(step["serviceUrl"], content=body)
-        return answer.status_code, answer.content
-
-
-def as_go(text: bytes) -> bytes:
-    """JSON as Go writes it that read it to a map: all numbers 64-bit floats, whole ones without a point."""
-
-    def written(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: written(one) for key, one in sorted(value.items())}
-        if isinstance(value, list):
-            return [written(one) for one in value]
-        return int(value) if isinstance(value, float) and value.is_integer() else value
-
-    read = json.loads(text, parse_int=float)
-    assert isinstance(read, dict), "an Ensemble takes objects only"
-    return json.dumps(written(read)).encode()
 
 
 @pytest.fixture
