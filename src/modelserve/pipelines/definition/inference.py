@@ -37,7 +37,7 @@ _RESULTS = {
 
 _LIKE_THE_FIRST = ("abs", "reverse", "sort", "sort_by")
 
-_LIKE_AN_ITEM = ("max", "max_by", "min", "min_by", "sum")
+_LIKE_AN_ITEM = ("max", "max_by", "min", "min_by")
 
 
 def infer(node: Node, current: Shape) -> Shape:
@@ -130,6 +130,9 @@ def _function(node: Node, current: Shape) -> Shape:
     shapes = [ANY if one["type"] == "expref" else infer(one, current) for one in arguments]
     if name in _LIKE_THE_FIRST and shapes:
         return shapes[0]
+    if name == "sum" and shapes:
+        item = _item(shapes[0], "sum()")
+        return item if item in (INTEGER, NUMBER) else ANY  # of no texts it is 0
     if name in _LIKE_AN_ITEM and shapes:
         return _item(shapes[0], f"{name}()")
     if name == "map" and len(arguments) == 2 and arguments[0]["type"] == "expref":
