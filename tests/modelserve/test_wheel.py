@@ -19,6 +19,8 @@ def test_a_wheel_holds_what_runs_and_nothing_for_a_cluster(tmp_path: Path) -> No
     assert {
         "drift_detector/__main__.py",
         "modelserve/drift/report/page.html.jinja",
+        "modelserve/events/schemas/dev.modelserve.pipeline.run.ended.json",
+        "modelserve/pipelines/definition/pipeline.schema.json",
         "modelserve/events/schemas/dev.modelserve.drift.detected.json",
         "modelserve/py.typed",
         "modelserve/shadow/report.html",
