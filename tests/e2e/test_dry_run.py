@@ -65,10 +65,11 @@ def test_the_api_server_takes_the_shadow(
     _check(namespace, kinds, tmp_path, f"{SHADOW}/deployment", *(f"{SHADOW}/{name}" for name in components))
 
 
+@pytest.mark.parametrize("components", [(), ("pipelines/components/keda",)])
 def test_the_api_server_takes_the_pipelines(
-    namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path
+    namespace: Any, kinds: set[tuple[str, str]], tmp_path: Path, components: tuple[str, ...]
 ) -> None:
-    _check(namespace, kinds, tmp_path, "pipelines/overlays/examples")
+    _check(namespace, kinds, tmp_path, "pipelines/overlays/examples", *components)
 
 
 def _check(
