@@ -8,7 +8,7 @@ GRPC_PORT ?= 8081
 DRIFT_PORT ?= 8082
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e bench format lock clean
+.PHONY: help run test check terraform e2e bench format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,6 +27,9 @@ test: $(TEST_ENV)/.ready $(DRIFT_ENV)/.ready ## run every test that needs no clu
 
 e2e: $(TEST_ENV)/.ready ## test on the cluster that KUBECONFIG names (tests/e2e/README.md)
 	$(TEST_ENV)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+terraform: ## test the Terraform modules (needs terraform 1.7 or newer, no account)
+	@scripts/terraform_tests.sh
 
 check: $(TEST_ENV)/.ready ## lint, format check and types
 	$(TEST_ENV)/bin/ruff check .
