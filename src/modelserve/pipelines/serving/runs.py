@@ -14,7 +14,7 @@ from modelserve.pipelines.definition.expressions import Json
 from modelserve.pipelines.definition.inputs import check_inputs
 from modelserve.pipelines.definition.models import Pipeline
 from modelserve.pipelines.queueing import Queue
-from modelserve.pipelines.store import ENDS, KeyReused, Run, RunStatus, new_id
+from modelserve.pipelines.store import ENDS, KeyReused, Run, RunStatus, new_run
 from modelserve.pipelines.working.threads import StoreThreads
 
 _RETRY_SECONDS = 5
@@ -85,16 +85,14 @@ class Runs:
             Conflict: its key was that of a run with other inputs.
             Overloaded: too many runs wait.
         """
-        pipeline, now = self.pipeline(asked.pipeline), time.time()
-        run = Run(
-            id=new_id(now),
-            pipeline=asked.pipeline,
-            definition=pipeline.model_dump_json(by_alias=True, exclude_unset=True),
-            inputs=check_inputs(pipeline, asked.inputs),
+        pipeline = self.pipeline(asked.pipeline)
+        run = new_run(
+            pipeline,
+            check_inputs(pipeline, asked.inputs),
+            now=time.time(),
             webhook=asked.webhook,
             traceparent=asked.traceparent,
             idempotency_key=asked.idempotency_key,
-            created=now,
         )
         kept = await self._threads.call(lambda: self._kept(run))
         await self._wake(kept)
