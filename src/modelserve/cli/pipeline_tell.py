@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--webhook", type=address, required=True, metavar="URL", help="that is told")
     parser.add_argument("--run_id", required=True, help="of the run")
     parser.add_argument("--status", choices=_ENDS, required=True, help="of the workflow")
+    parser.add_argument("--failures", default="", help="why it failed (default: nothing more)")
     parser.set_defaults(run=run)
 
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         pipeline=options.pipeline,
         status=status,
         output=None,
-        error="the workflow tells more" if status is RunStatus.FAILED else "",
+        error=(options.failures or "the workflow tells more") if status is RunStatus.FAILED else "",
         webhook=options.webhook,
         at=time.time(),
         tries=1,

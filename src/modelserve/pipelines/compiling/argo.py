@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modelserve.pipelines.compiling.argo_pods import Pods, definition_text, task_name
+from modelserve.pipelines.compiling.argo_limits import STARTING_SECONDS
+from modelserve.pipelines.compiling.argo_pods import (
+    PARTS,
+    Pods,
+    definition_text,
+    outcome_of,
+    task_name,
+)
 from modelserve.pipelines.compiling.errors import CompileError
+from modelserve.pipelines.course import Course, Outcome, Record, Status, Unit
 from modelserve.pipelines.definition.models import Pipeline, Step
 from modelserve.pipelines.definition.order import needs_of
 
@@ -21,6 +30,8 @@ Object = dict[str, Any]
 
 _DIGEST_LENGTH = 12
 _LONGEST_NAME = 63
+_MOST_BYTES = 2**20
+"""An object has to fit into etcd, which takes half as much again, with what Argo writes of its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,7 @@ class ArgoSettings:
         namespace: of the template; None where it is not said.
         service_account: of the pods; None for the namespace's own.
         memoize_seconds: how long a step's outcome stands for other runs that would give it the same; None for
-            not at all.
+            not at all. One that may be a fallback, or null for a failure, never does.
     """
 
     image: str
@@ -61,19 +72,23 @@ def workflow_template(pipeline: Pipeline, settings: ArgoSettings) -> Object:
     ]
     told = "A URL that is told of the end by a CloudEvent; empty for none."
     arguments += [{"name": "webhook", "value": "", "description": told}]
-    return {
+    labels = {"app.kubernetes.io/part-of": "modelserve", **metadata.labels}
+    made: Object = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "WorkflowTemplate",
         "metadata": {
             "name": metadata.name,
             **({"namespace": settings.namespace} if settings.namespace else {}),
-            "labels": {"app.kubernetes.io/part-of": "modelserve", **metadata.labels},
+            "labels": labels,
             **({"annotations": metadata.annotations} if metadata.annotations else {}),
         },
         "spec": {
             "entrypoint": "run",
             "onExit": "ended",
-            "activeDeadlineSeconds": round(spec.timeout_seconds),
+            "workflowMetadata": {"labels": labels},
+            # A run's waiting is not of its time; pods in a row wait for their starts.
+            "activeDeadlineSeconds": math.ceil(spec.timeout_seconds)
+            + STARTING_SECONDS * _pods_in_a_row(pipeline),
             "arguments": {"parameters": arguments},
             **({"serviceAccountName": settings.service_account} if settings.service_account else {}),
             "podGC": {"strategy": "OnPodSuccess"},
@@ -88,21 +103,28 @@ def workflow_template(pipeline: Pipeline, settings: ArgoSettings) -> Object:
             "templates": [_run(pipeline), *templates, pods.end(names), *pods.ended()],
         },
     }
+    size = len(json.dumps(made))
+    if size > _MOST_BYTES:
+        raise CompileError(
+            f"its template has {size} bytes, with the definition in each pod; {_MOST_BYTES} are accepted"
+        )
+    return made
 
 
 def _reasons(pipeline: Pipeline) -> Iterator[str]:
-    names: dict[str, str] = {}
+    taken = {"", "run", "end", "ended", "tell"}
     for step in pipeline.spec.steps:
         name = task_name(step.name)
-        if not name or name in names or name in ("run", "end", "ended", "tell"):
+        names = {name} if step.for_each is None else {name, *(f"{name}-{part}" for part in PARTS)}
+        if found := sorted(names & taken):
             yield (
-                f"step {step.name}: Argo's names have no underscores, and {name or 'nothing'} is taken; "
+                f"step {step.name}: Argo's names have no underscores, and {found[0] or 'nothing'} is taken; "
                 "another name is accepted"
             )
         elif len(name) > _LONGEST_NAME - len("-items"):
             most = _LONGEST_NAME - len("-items")
             yield f"step {step.name}: its name has {len(name)} characters; {most} are accepted"
-        names[name] = step.name
+        taken |= names
     for name, model in pipeline.spec.models.items():
         if model.inference_service is None and model.url is None:
             yield f"model {name} is within a process only; inferenceService or url is accepted"
@@ -146,7 +168,7 @@ def _task(step: Step) -> Object:
 
 
 def _outcome(name: str) -> Object:
-    return {"name": name, "from": f"{{{{tasks.{name}.outputs.artifacts.outcome}}}}"}
+    return {"name": outcome_of(name), "from": f"{{{{tasks.{name}.outputs.artifacts.outcome}}}}"}
 
 
 def _templates(step: Step, pods: Pods, settings: ArgoSettings) -> list[Object]:
@@ -158,18 +180,32 @@ def _templates(step: Step, pods: Pods, settings: ArgoSettings) -> list[Object]:
 
 
 def _memoize(step: Step, needs: list[str], pods: Pods, settings: ArgoSettings) -> Object:
-    if settings.memoize_seconds is None:
+    # A fallback stands for an outcome only while there is none.
+    if settings.memoize_seconds is None or step.fallback is not None or step.on_failure == "continue":
         return {}
     said = json.dumps(step.model_dump(mode="json", by_alias=True), sort_keys=True)
     models = {name: pods.pipeline.spec.models[name].model_dump(mode="json") for name in step.models}
     whole = said + json.dumps(models, sort_keys=True) + settings.image
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
-    of_run = "{{=sprig.trunc(16, sprig.sha256sum(workflow.parameters.inputs))}}"
-    of_needs = [f"{{{{inputs.parameters.{need}-digest}}}}" for need in needs]
+    given = ["workflow.parameters.inputs"]
+    given += [f"workflow.parameters['{name}-key']" for name in pods.files]
+    given += [f"inputs.parameters['{need}-digest']" for need in needs]
+    # In one digest, as a key of a ConfigMap has at most 253 characters.
+    of_run = f"{{{{=sprig.trunc(32, sprig.sha256sum(toJson([{', '.join(given)}])))}}}}"
     return {
         "memoize": {
-            "key": "-".join([task_name(step.name), digest, of_run, *of_needs]),
+            "key": "-".join([task_name(step.name), digest, of_run]),
             "maxAge": f"{settings.memoize_seconds}s",
             "cache": {"configMap": {"name": f"{pods.pipeline.metadata.name}-outcomes", "key": "outcomes"}},
         }
     }
+
+
+def _pods_in_a_row(pipeline: Pipeline) -> int:
+    """How many pods wait for one another at most, the output's with them."""
+    course, pods = Course(pipeline, {}), 1
+    record: Record = {}
+    while ready := course.ready(record):
+        pods += max(1 if step.for_each is None else len(PARTS) for step in ready)
+        record = {**record, **{Unit(step.name): Outcome(Status.SUCCEEDED) for step in ready}}
+    return pods

@@ -6,15 +6,29 @@ from typing import Any
 
 import yaml
 
+from modelserve.pipelines.compiling.argo_limits import STARTING_SECONDS, limits, lost_pods
 from modelserve.pipelines.definition.models import Pipeline, Step
 
 Object = dict[str, Any]
 
+PARTS = ("items", "item", "join")
+"""The pods of a step with ``forEach``, by the ends of their names."""
+
 _AT = "/work"
-_TRY_AGAIN = 75  # of modelserve.cli.pipeline_step
 _TELL_SECONDS = 30
-_STARTING_SECONDS = 120
-"""For a pod's start, beyond what the step itself is given: Argo's limit is only there for one that hangs."""
+
+# Argo looks for its own expressions in what it put in too, so that an input's text could be one. In JSON two
+# braces in a row can only be within a string, where the second may be written by its number.
+_INPUTS = r"{{=replace(workflow.parameters.inputs, '{' + '{', '{\\u007b')}}"
+
+# One argument has at most 128 KiB. What is around a node that failed has only failed with it.
+_FAILURES = (
+    "{{=sprig.trunc(2000, replace(join(map(filter(fromJSON(fromJSON(workflow.failures)) ?? [], "
+    "not (.message startsWith 'child ')), .displayName + ': ' + .message), '; '), '{' + '{', '{ {'))}}"
+)
+
+_AS_IT_IS: Object = {"none": {}}
+"""Argo unpacks what looks like an archive, and packs the rest, unless it is told not to."""
 
 
 class Pods:
@@ -37,15 +51,16 @@ class Pods:
         """A step that is done once."""
         made = self._template(name, ["do", step.name, "--tries_before", "{{retries}}"], needs, outcome=True)
         made["inputs"]["parameters"] = _digests(needs)
-        return {**made, **_limits(step)}
+        return {**made, **limits(step)}
 
     def all_items(self, step: Step, name: str, needs: list[str]) -> Object:
         """A step with ``forEach``: its items' numbers, each of them, and their outcomes together."""
-        given = {"artifacts": [{"name": one, "from": f"{{{{inputs.artifacts.{one}}}}}"} for one in needs]}
+        names = [outcome_of(need) for need in needs]
+        given = {"artifacts": [{"name": one, "from": f"{{{{inputs.artifacts.{one}}}}}"} for one in names]}
         each = {"parameters": [{"name": "index", "value": "{{item}}"}], **given}
         return {
             "name": name,
-            "inputs": {"parameters": _digests(needs), "artifacts": [{"name": need} for need in needs]},
+            "inputs": {"parameters": _digests(needs), "artifacts": [{"name": one} for one in names]},
             "parallelism": step.parallel,
             "steps": [
                 [{"name": "items", "template": f"{name}-items", "arguments": given}],
@@ -71,6 +86,7 @@ class Pods:
         """The pods of a step with ``forEach``."""
         numbers = self._template(f"{name}-items", ["items", step.name], needs)
         numbers["outputs"] = {"parameters": [{"name": "items", "valueFrom": {"path": f"{_AT}/outcome.json"}}]}
+        numbers |= lost_pods()
         command = ["do", step.name, "--index", "{{inputs.parameters.index}}", "--tries_before", "{{retries}}"]
         item = self._template(f"{name}-item", command, needs)
         item["inputs"]["parameters"] = [{"name": "index"}]
@@ -81,7 +97,7 @@ class Pods:
                 {
                     "name": "outcome",
                     "path": f"{_AT}/outcome.json",
-                    "archive": {"none": {}},
+                    "archive": _AS_IT_IS,
                     "s3": {"key": f"{place}/{{{{inputs.parameters.index}}}}.json"},
                 }
             ]
@@ -91,9 +107,15 @@ class Pods:
         )
         joined["inputs"]["artifacts"].append(
             # There is none where the list is empty.
-            {"name": "items", "path": f"{_AT}/items", "optional": True, "s3": {"key": place}}
+            {
+                "name": "items",
+                "path": f"{_AT}/items",
+                "optional": True,
+                "archive": _AS_IT_IS,
+                "s3": {"key": place},
+            }
         )
-        return [numbers, {**item, **_limits(step)}, joined]
+        return [numbers, {**item, **limits(step)}, {**joined, **lost_pods()}]
 
     def end(self, names: list[str]) -> Object:
         """The run's output."""
@@ -103,21 +125,21 @@ class Pods:
                 {
                     "name": "output",
                     "path": f"{_AT}/outcome.json",
-                    "archive": {"none": {}},
+                    "archive": _AS_IT_IS,
                     "s3": {"key": "{{workflow.uid}}/output.json"},
                 }
             ]
         }
-        return made
+        return {**made, **lost_pods()}
 
     def ended(self) -> list[Object]:
         """What comes at the end in any case: whoever asked for it is told."""
         command = ["modelserve", "pipeline", "tell", self.pipeline.metadata.name]
         command += ["--webhook", "{{workflow.parameters.webhook}}", "--run_id", "{{workflow.uid}}"]
-        command += ["--status", "{{workflow.status}}"]
+        command += ["--status", "{{workflow.status}}", "--failures", _FAILURES]
         tell = {
             "name": "tell",
-            "activeDeadlineSeconds": _STARTING_SECONDS + 10 * _TELL_SECONDS,
+            "activeDeadlineSeconds": STARTING_SECONDS + 10 * _TELL_SECONDS,
             "retryStrategy": {"limit": 8, "backoff": {"duration": "2", "factor": 2, "maxDuration": "10m"}},
             "container": self._container(command),
         }
@@ -139,17 +161,21 @@ class Pods:
             {
                 "name": "inputs",
                 "path": f"{_AT}/inputs.json",
-                "raw": {"data": "{{workflow.parameters.inputs}}"},
+                "raw": {"data": _INPUTS},
             },
             *(
                 {
                     "name": f"file-{name}",
                     "path": f"{_AT}/files/{name}",
+                    "archive": _AS_IT_IS,
                     "s3": {"key": f"{{{{workflow.parameters.{name}-key}}}}"},
                 }
                 for name in self.files
             ),
-            *({"name": need, "path": f"{_AT}/outcomes/{self._step_of(need)}.json"} for need in needs),
+            *(
+                {"name": outcome_of(need), "path": f"{_AT}/outcomes/{self._step_of(need)}.json"}
+                for need in needs
+            ),
         ]
         made: Object = {
             "name": name,
@@ -159,7 +185,7 @@ class Pods:
         if outcome:
             made["outputs"] = {
                 "parameters": [{"name": "digest", "valueFrom": {"path": f"{_AT}/digest"}}],
-                "artifacts": [{"name": "outcome", "path": f"{_AT}/outcome.json", "archive": {"none": {}}}],
+                "artifacts": [{"name": "outcome", "path": f"{_AT}/outcome.json", "archive": _AS_IT_IS}],
             }
         return made
 
@@ -168,6 +194,8 @@ class Pods:
             "image": self._image,
             "command": command[:1],
             "args": command[1:],
+            # Why a step failed is then told by argo get.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "resources": {
                 "requests": {"cpu": "50m", "memory": "128Mi"},
                 "limits": {"cpu": "1", "memory": "512Mi"},
@@ -189,6 +217,11 @@ def task_name(step: str) -> str:
     return step.replace("_", "-").strip("-")
 
 
+def outcome_of(task: str) -> str:
+    """The artifact that a task's outcome is to others; no name of a step makes it one of theirs."""
+    return f"of-{task}"
+
+
 def definition_text(pipeline: Pipeline) -> str:
     """The definition as the pods get it."""
     return yaml.safe_dump(
@@ -199,22 +232,3 @@ def definition_text(pipeline: Pipeline) -> str:
 def _digests(needs: list[str]) -> list[Object]:
     """Parameters by which a memo's key tells what the steps before gave."""
     return [{"name": f"{need}-digest"} for need in needs]
-
-
-def _limits(step: Step) -> Object:
-    """Tries and time of a step's pods.
-
-    A pod that is gone, as from a node that goes, is tried again too. Argo's ``maxDuration`` is of all tries
-    together and no longest pause, so that pauses here grow without one.
-    """
-    expression = f"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) == {_TRY_AGAIN}"
-    retry = step.retry
-    return {
-        "activeDeadlineSeconds": round(step.timeout_seconds) + _STARTING_SECONDS,
-        "retryStrategy": {
-            "limit": max(retry.limit, 2),
-            "retryPolicy": "Always",
-            "expression": expression,
-            "backoff": {"duration": str(max(1, round(retry.initial_seconds))), "factor": round(retry.factor)},
-        },
-    }

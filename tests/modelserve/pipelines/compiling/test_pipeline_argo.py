@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from http_servers import Request, answering
 from modelserve.pipelines.compiling.argo import ArgoSettings, workflow_template
 from modelserve.pipelines.compiling.errors import CompileError
 from modelserve.pipelines.definition.models import Pipeline
-from modelserve.pipelines.definition.reading import parse_pipeline, read_pipeline
+from modelserve.pipelines.definition.reading import parse_pipeline
 from modelserve.pipelines.running.here import run_here
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
@@ -46,6 +47,9 @@ spec:
       forEach: steps.each_one.output[].said[]
       inputs: {text: "join('', [item, 's'])"}
     - {name: none, model: echo, forEach: "inputs.texts[?@ == 'none']", inputs: {text: item}}
+    - {name: items, model: echo, forEach: "['bad', 'x']", inputs: {text: item}, onFailure: continue}
+    - {name: inputs, function: split_documents, inputs: {documents: steps.items.output}, when: "`false`"}
+    - {name: last, model: echo, inputs: {text: "steps.items.output[1].said[0]"}, needs: [inputs]}
   output:
     each: steps.each_one.output[].said[]
     skipped: steps.skipped.status
@@ -54,6 +58,8 @@ spec:
     good: [steps.good.status, steps.good.output]
     none: steps.none.output
     again: length(steps.again.output)
+    items: [steps.items.status, steps.items.output]
+    last: steps.last.output.said[0]
 """
 
 
@@ -87,16 +93,50 @@ class Failed(Exception):
     """A pod that is not tried again."""
 
 
+class Values(dict[str, Any]):
+    """Values by ``a.b`` and by ``a['b']``."""
+
+    __getattr__ = dict.__getitem__
+
+
+def evaluated(expression: str, known: dict[str, str]) -> str:
+    """Argo's expressions, as far as they are Python's too."""
+    names = Values()
+    for name, value in known.items():
+        *folders, last = name.split(".", 2)
+        inside = names
+        for folder in folders:
+            inside = inside.setdefault(folder, Values())
+        inside[last] = value
+    functions = {
+        "replace": str.replace,
+        "toJson": json.dumps,
+        "sprig": Values(
+            trunc=lambda length, text: text[:length],
+            sha256sum=lambda text: hashlib.sha256(text.encode()).hexdigest(),
+        ),
+    }
+    return str(eval(expression, {**functions, **names}))
+
+
 class Workflow:
     """Does a WorkflowTemplate, with each object of S3 a file."""
 
-    def __init__(self, template: dict[str, Any], folder: Path, parameters: dict[str, str]) -> None:
+    def __init__(
+        self,
+        template: dict[str, Any],
+        folder: Path,
+        parameters: dict[str, str],
+        *,
+        status: str = "Succeeded",
+    ) -> None:
         self._templates = {one["name"]: one for one in template["spec"]["templates"]}
         declared = template["spec"]["arguments"]["parameters"]
         given = {one["name"]: parameters.get(one["name"], one.get("value")) for one in declared}
         assert None not in given.values()
         self._known = {f"workflow.parameters.{name}": value for name, value in given.items()}
-        self._known |= {"workflow.uid": "uid-1", "workflow.status": "Succeeded"}
+        self._known |= {"workflow.uid": "uid-1", "workflow.status": status}
+        self.failures = ""
         self.s3, self._folder = folder / "s3", folder
         self.tries: dict[str, int] = {}
         self._pods = 0
@@ -151,7 +191,7 @@ class Workflow:
             self.tries[template["name"]] = self.tries.get(template["name"], 0) + 1
             if done.returncode == 0:
                 return self._written(template, known, work)
-            if done.returncode != 75:
+            if done.returncode in (1, 2):
                 break
         raise Failed(f"{template['name']}: {done.returncode}: {done.stderr}")
 
@@ -214,7 +254,15 @@ class Workflow:
 
     def _filled(self, text: str, known: dict[str, Any]) -> str:
         whole = {**self._known, **known}
-        return re.sub(r"\{\{([^{}=]+)\}\}", lambda found: str(whole[found[1].strip()]), text)
+
+        def value(found: re.Match[str]) -> str:
+            if "workflow.failures" in found[1]:
+                return self.failures
+            return str(evaluated(found[1][1:], whole) if found[1][0] == "=" else whole[found[1]])
+
+        once = re.sub(r"\{\{(.+?)\}\}", value, text)
+        # What was put in is looked through as well.
+        return re.sub(r"\{\{(.+?)\}\}", value, once)
 
 
 def definition(echo: Echo, *changes: tuple[str, str]) -> Pipeline:
@@ -236,7 +284,7 @@ def workflow(pipeline: Pipeline, folder: Path, texts: list[str]) -> Workflow:
 
 
 def test_it_gives_what_a_run_in_one_process_gives(echo: Echo, tmp_path: Path) -> None:
-    pipeline, texts = definition(echo), ["a", "busy", "c"]
+    pipeline, texts = definition(echo), ["a", "busy", "{{workflow.uid}} {{{=1+1}}"]
     done = workflow(pipeline, tmp_path, texts)
     done.run("run")
     output = json.loads((done.s3 / "uid-1" / "output.json").read_text())
@@ -249,6 +297,7 @@ def test_it_gives_what_a_run_in_one_process_gives(echo: Echo, tmp_path: Path) ->
     assert output["each"] == texts
     assert (output["skipped"], output["none"], output["photo"]) == ("skipped", [], "/9ggcGhvdG8=")
     assert (output["bad"], output["good"]) == (["failed", None], ["fellBack", "a"])
+    assert (output["items"], output["last"]) == (["fellBack", [None, {"said": ["x"]}]], "x")
 
 
 @pytest.mark.parametrize("text", ["bad", "never"])
@@ -279,21 +328,94 @@ def test_a_webhook_is_told_at_the_end(echo: Echo, tmp_path: Path) -> None:
 
 
 def test_a_memo_is_of_the_step_its_inputs_and_what_it_needs(echo: Echo) -> None:
-    def keys(*changes: tuple[str, str]) -> dict[str, str]:
-        made = workflow_template(definition(echo, *changes), ArgoSettings("i:1", memoize_seconds=60))
-        return {one["name"]: one["memoize"]["key"] for one in made["spec"]["templates"] if "memoize" in one}
+    inputs = {
+        "workflow.parameters.inputs": "{}",
+        "workflow.parameters.photo-key": "photos/1",
+        "inputs.parameters.each-one-digest": "0123",
+    }
 
-    first, changed = (
-        keys(),
-        keys(("text: inputs.photo}, retry: {limit: 1}", "text: inputs.photo}, retry: {limit: 2}")),
+    def keys(*changes: tuple[str, str], **given: str) -> dict[str, str]:
+        made = workflow_template(definition(echo, *changes), ArgoSettings("i:1", memoize_seconds=60))
+        known = {name: given.get(name.rpartition(".")[2].replace("-", "_"), inputs[name]) for name in inputs}
+        return {
+            one["name"]: re.sub(
+                r"\{\{=(.+?)\}\}", lambda found: evaluated(found[1], known), one["memoize"]["key"]
+            )
+            for one in made["spec"]["templates"]
+            if one["name"] in ("photo", "skipped", "again")
+        }
+
+    def changed(*changes: tuple[str, str], **given: str) -> set[str]:
+        return {name for name, key in keys(*changes, **given).items() if key != first[name]}
+
+    first = keys()
+    assert all(re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]{,252}", key) for key in first.values())
+    assert changed() == set()
+    assert changed(("{text: inputs.photo}, retry: {limit: 1}", "{text: inputs.photo}")) == {"photo"}
+    assert changed(inputs='{"texts": []}') == {"photo", "skipped", "again"}
+    assert changed(photo_key="photos/2") == {"photo", "skipped", "again"}
+    assert changed(each_one_digest="4567") == {"again"}
+
+
+def test_what_stands_for_a_failure_is_no_memo(echo: Echo) -> None:
+    made = workflow_template(definition(echo), ArgoSettings("i:1", memoize_seconds=60))
+    memos = {one["name"] for one in made["spec"]["templates"] if "memoize" in one}
+    assert memos == {"each-one", "skipped", "photo", "again", "none", "inputs", "last"}
+
+
+def test_a_failed_run_is_told_with_its_reasons(echo: Echo, tmp_path: Path) -> None:
+    told: list[Request] = []
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        told.append(request)
+        return 200, b""
+
+    template = workflow_template(definition(echo), ArgoSettings("modelserve/pipelines:1"))
+    with answering(answer) as port:
+        parameters = {"photo-key": "x", "webhook": f"http://127.0.0.1:{port}/"}
+        ended = Workflow(template, tmp_path, parameters, status="Failed")
+        ended.failures = "photo(0): main: Error (exit code 1): no"
+        ended.run(template["spec"]["onExit"])
+    (request,) = told
+    found = json.loads(request.body)
+    assert (found["status"], found["error"]) == ("failed", "photo(0): main: Error (exit code 1): no")
+
+
+@pytest.mark.parametrize(
+    ("said", "limit", "backoff"),
+    [
+        (
+            "{limit: 5, initialSeconds: 0.25, factor: 3, maxSeconds: 20}",
+            5,
+            {"duration": "250ms", "factor": 3, "cap": "20000ms"},
+        ),
+        ("{limit: 0}", 2, {"duration": "500ms", "factor": 2, "cap": "30000ms"}),
+        # 2 to the power of 40 times half a second is too long for Argo to count.
+        ("{limit: 40}", 40, {"duration": "30000ms", "factor": 1, "cap": "30000ms"}),
+    ],
+)
+def test_tries_pause_as_they_do_in_one_process(
+    echo: Echo, said: str, limit: int, backoff: dict[str, Any]
+) -> None:
+    changed = definition(
+        echo, ("{text: inputs.photo}, retry: {limit: 1}", f"{{text: inputs.photo}}, retry: {said}")
     )
-    assert len(first) == 7
-    assert {name for name in first if first[name] != changed[name]} == {"photo"}
-    needs = workflow_template(
-        read_pipeline(EXAMPLES / "document-batch/pipeline.yaml"), ArgoSettings("i:1", memoize_seconds=60)
+    made = workflow_template(changed, ArgoSettings("i:1"))
+    (photo,) = [one for one in made["spec"]["templates"] if one["name"] == "photo"]
+    assert (photo["retryStrategy"]["limit"], photo["retryStrategy"]["backoff"]) == (limit, backoff)
+
+
+def test_limits_have_time_for_the_starts_of_pods(echo: Echo) -> None:
+    changed = definition(
+        echo,
+        ("{text: inputs.photo}, retry", "{text: inputs.photo}, timeoutSeconds: 0.3, retry"),
+        ("  output:\n", "  timeoutSeconds: 0.4\n  output:\n"),
     )
-    (redacted,) = [one["memoize"]["key"] for one in needs["spec"]["templates"] if one["name"] == "redacted"]
-    assert redacted.endswith("-{{inputs.parameters.gathered-digest}}")
+    made = workflow_template(changed, ArgoSettings("i:1"))
+    (photo,) = [one for one in made["spec"]["templates"] if one["name"] == "photo"]
+    assert photo["activeDeadlineSeconds"] == 121
+    # The pods of items, then a step, then another behind it or the three of "again"; and the output's.
+    assert made["spec"]["activeDeadlineSeconds"] == 1 + 120 * (3 + 3 + 1 + 1)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +423,7 @@ def test_a_memo_is_of_the_step_its_inputs_and_what_it_needs(echo: Echo) -> None:
     [
         ("name: bad,", "name: run,", "step run: Argo's names have no underscores, and run is taken"),
         ("name: bad,", "name: __,", "step __: Argo's names have no underscores, and nothing is taken"),
+        ("name: bad,", "name: each_one_item,", "step each_one_item: Argo's names have no underscores"),
         ("name: bad,", f"name: {'b' * 60},", "its name has 60 characters; 57 are accepted"),
     ],
 )
@@ -323,3 +446,9 @@ def test_all_reasons_are_told_at_once(echo: Echo) -> None:
     with pytest.raises(CompileError) as told:
         workflow_template(made, ArgoSettings("i:1"))
     assert len(told.value.reasons) == 2
+
+
+def test_a_template_that_etcd_would_not_take_is_refused(echo: Echo) -> None:
+    made = definition(echo, ("each: steps", f"more: \"'{'x' * 100_000}'\"\n    each: steps"))
+    with pytest.raises(CompileError, match=r"its template has \d+ bytes, .*; 1048576 are accepted"):
+        workflow_template(made, ArgoSettings("i:1"))
