@@ -19,6 +19,7 @@ from modelserve.pipelines.compiling.argo_pods import (
     Pods,
     definition_text,
     outcome_of,
+    patch,
     task_name,
 )
 from modelserve.pipelines.compiling.errors import CompileError
@@ -99,6 +100,7 @@ def workflow_template(pipeline: Pipeline, settings: ArgoSettings) -> Object:
                 "fsGroup": 65532,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            "podSpecPatch": patch(),
             "volumes": [{"name": "work", "emptyDir": {}}],
             "templates": [_run(pipeline), *templates, pods.end(names), *pods.ended()],
         },
