@@ -23,9 +23,11 @@ _TELL_SECONDS = 30
 _INPUTS = r"{{=replace(workflow.parameters.inputs, '{' + '{', '{\\u007b')}}"
 
 # One argument has at most 128 KiB. What is around a node that failed has only failed with it.
+# What comes behind a message's first line is the executor's log.
 _FAILURES = (
-    "{{=sprig.trunc(2000, replace(join(map(filter(fromJSON(fromJSON(workflow.failures)) ?? [], "
-    "not (.message startsWith 'child ')), .displayName + ': ' + .message), '; '), '{' + '{', '{ {'))}}"
+    r"{{=sprig.trunc(2000, replace(join(map(filter(fromJSON(fromJSON(workflow.failures)) ?? [], "
+    r"not (.message startsWith 'child ')), .displayName + ': ' + split(.message, '\n')[0]), '; '), "
+    r"'{' + '{', '{ {'))}}"
 )
 
 _NO_PRIVILEGES: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
