@@ -134,10 +134,9 @@ def _tell(options: argparse.Namespace, course: Course, outcome: Outcome) -> int:
     from modelserve.pipelines.course import Status
     from modelserve.pipelines.stepping import digest_of, to_text
 
-    text = to_text(outcome)
-    options.output.write_text(text, "utf-8")
+    options.output.write_text(to_text(outcome), "utf-8")
     if options.digest is not None:
-        options.digest.write_text(digest_of(text), "utf-8")
+        options.digest.write_text(digest_of(outcome), "utf-8")
     if outcome.error:
         print(f"modelserve pipeline step: {outcome.error}", file=sys.stderr)
     return int(outcome.status is Status.FAILED and course.steps[options.step].on_failure == "fail")

@@ -37,8 +37,9 @@ def to_text(outcome: Outcome) -> str:
     )
 
 
-def digest_of(text: str) -> str:
-    """By which outcomes are told apart."""
+def digest_of(outcome: Outcome) -> str:
+    """By which outcomes are told apart, by all that other steps see of them."""
+    text = json.dumps([outcome.status.value, outcome.output, outcome.error], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -44,7 +44,7 @@ class ArgoSettings:
         namespace: of the template; None where it is not said.
         service_account: of the pods; None for the namespace's own.
         memoize_seconds: how long a step's outcome stands for other runs that would give it the same; None for
-            not at all. One that may be a fallback, or null for a failure, never does.
+            not at all. One of a list of items, or that may stand for a failure, never does.
     """
 
     image: str
@@ -175,10 +175,10 @@ def _outcome(name: str) -> Object:
 
 def _templates(step: Step, pods: Pods, settings: ArgoSettings) -> list[Object]:
     name, needs = task_name(step.name), sorted(task_name(one) for one in needs_of(step))
-    memoize = _memoize(step, needs, pods, settings)
     if step.for_each is None:
-        return [{**pods.step(step, name, needs), **memoize}]
-    return [{**pods.all_items(step, name, needs), **memoize}, *pods.items(step, name, needs)]
+        return [{**pods.step(step, name, needs), **_memoize(step, needs, pods, settings)}]
+    # Argo's memo of a template with steps has none of its outputs (3.7).
+    return [pods.all_items(step, name, needs), *pods.items(step, name, needs)]
 
 
 def _memoize(step: Step, needs: list[str], pods: Pods, settings: ArgoSettings) -> Object:

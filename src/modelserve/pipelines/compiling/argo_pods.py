@@ -22,12 +22,13 @@ _TELL_SECONDS = 30
 # braces in a row can only be within a string, where the second may be written by its number.
 _INPUTS = r"{{=replace(workflow.parameters.inputs, '{' + '{', '{\\u007b')}}"
 
-# One argument has at most 128 KiB. What is around a node that failed has only failed with it.
-# What comes behind a message's first line is the executor's log.
+# One argument has at most 128 KiB. Left out are tries before the last, and what failed for what is in it; and
+# behind a message's first line, the executor's log.
 _FAILURES = (
     r"{{=sprig.trunc(2000, replace(join(map(filter(fromJSON(fromJSON(workflow.failures)) ?? [], "
-    r"not (.message startsWith 'child ')), .displayName + ': ' + split(.message, '\n')[0]), '; '), "
-    r"'{' + '{', '{ {'))}}"
+    r"not (.message startsWith 'child ' or .message contains 'exit code 75' "
+    r"or .message in ['', 'No more retries left'])), "
+    r".displayName + ': ' + split(.message, '\n')[0]), '; '), '{' + '{', '{ {'))}}"
 )
 
 _NO_PRIVILEGES: Object = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

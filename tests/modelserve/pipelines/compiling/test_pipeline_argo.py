@@ -331,7 +331,8 @@ def test_a_memo_is_of_the_step_its_inputs_and_what_it_needs(echo: Echo) -> None:
     inputs = {
         "workflow.parameters.inputs": "{}",
         "workflow.parameters.photo-key": "photos/1",
-        "inputs.parameters.each-one-digest": "0123",
+        "inputs.parameters.inputs-digest": "0123",
+        "inputs.parameters.items-digest": "0123",
     }
 
     def keys(*changes: tuple[str, str], **given: str) -> dict[str, str]:
@@ -342,7 +343,7 @@ def test_a_memo_is_of_the_step_its_inputs_and_what_it_needs(echo: Echo) -> None:
                 r"\{\{=(.+?)\}\}", lambda found: evaluated(found[1], known), one["memoize"]["key"]
             )
             for one in made["spec"]["templates"]
-            if one["name"] in ("photo", "skipped", "again")
+            if one["name"] in ("photo", "skipped", "last")
         }
 
     def changed(*changes: tuple[str, str], **given: str) -> set[str]:
@@ -352,15 +353,15 @@ def test_a_memo_is_of_the_step_its_inputs_and_what_it_needs(echo: Echo) -> None:
     assert all(re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]{,252}", key) for key in first.values())
     assert changed() == set()
     assert changed(("{text: inputs.photo}, retry: {limit: 1}", "{text: inputs.photo}")) == {"photo"}
-    assert changed(inputs='{"texts": []}') == {"photo", "skipped", "again"}
-    assert changed(photo_key="photos/2") == {"photo", "skipped", "again"}
-    assert changed(each_one_digest="4567") == {"again"}
+    assert changed(inputs='{"texts": []}') == {"photo", "skipped", "last"}
+    assert changed(photo_key="photos/2") == {"photo", "skipped", "last"}
+    assert changed(inputs_digest="4567") == changed(items_digest="4567") == {"last"}
 
 
-def test_what_stands_for_a_failure_is_no_memo(echo: Echo) -> None:
+def test_what_stands_for_a_failure_is_no_memo_and_lists_are_none(echo: Echo) -> None:
     made = workflow_template(definition(echo), ArgoSettings("i:1", memoize_seconds=60))
     memos = {one["name"] for one in made["spec"]["templates"] if "memoize" in one}
-    assert memos == {"each-one", "skipped", "photo", "again", "none", "inputs", "last"}
+    assert memos == {"skipped", "photo", "inputs", "last"}
 
 
 def test_a_failed_run_is_told_with_its_reasons(echo: Echo, tmp_path: Path) -> None:
