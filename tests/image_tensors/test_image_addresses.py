@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 import httpcore
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from image_tensors.addresses import Address, is_public
@@ -142,6 +142,7 @@ def connect(*hosts: str) -> list[str]:
     return asyncio.run(outcomes())
 
 
+@settings(deadline=None)
 @given(private_ipv4)
 @example(IPv4Address("127.0.0.1"))
 @example(IPv4Address("169.254.169.254"))
