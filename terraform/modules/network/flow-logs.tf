@@ -1,9 +1,9 @@
 locals {
   flow_log_group = "/aws/vpc/${var.name}/flow-logs"
   # Of its name and not of the resource: the policy can be read, and tested, before anything is made.
-  flow_log_group_arn = join(":", [
+  log_groups_arn = join(":", [
     "arn", data.aws_partition.this.partition, "logs", data.aws_region.this.name,
-    data.aws_caller_identity.this.account_id, "log-group", local.flow_log_group,
+    data.aws_caller_identity.this.account_id, "log-group",
   ])
 }
 
@@ -46,7 +46,14 @@ resource "aws_iam_role_policy" "flow_logs" {
         Sid      = "WriteStreams"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        Resource = ["${local.flow_log_group_arn}:*"]
+        Resource = ["${local.log_groups_arn}:${local.flow_log_group}:*"]
+      },
+      {
+        # The service looks the group up among all of them.
+        Sid      = "FindGroup"
+        Effect   = "Allow"
+        Action   = ["logs:DescribeLogGroups"]
+        Resource = ["${local.log_groups_arn}:*"]
       },
     ]
   })
