@@ -14,6 +14,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "cluster" {
+  #checkov:skip=CKV_AWS_338:A year unless the caller says less, as environments do where nobody looks back so far
   # EKS writes to a group of this name, and would make one that is never emptied.
   name              = "/aws/eks/${var.name}/cluster"
   retention_in_days = var.log_retention_days
@@ -68,6 +69,11 @@ resource "aws_eks_cluster" "this" {
   version  = var.kubernetes_version
   role_arn = aws_iam_role.cluster.arn
 
+  # An old version is upgraded at its end, and not kept for six times the price.
+  upgrade_policy {
+    support_type = "STANDARD"
+  }
+
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
   # The add-ons below take the place of the ones that EKS would put in unmanaged.
@@ -86,8 +92,6 @@ resource "aws_eks_cluster" "this" {
     }
   }
 
-  #checkov:skip=CKV_AWS_38:Ranges wider than /16 are refused by the variable
-  #checkov:skip=CKV_AWS_39:Public access is on only where ranges are named
   vpc_config {
     subnet_ids              = var.control_plane_subnet_ids
     endpoint_private_access = true

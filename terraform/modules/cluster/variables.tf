@@ -15,7 +15,7 @@ variable "tags" {
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes version, such as `1.35`. It has no default: one written here would grow old, and an old version costs six times as much."
+  description = "Kubernetes version, such as `1.35`. It has no default: one written here would grow old, and EKS upgrades a cluster whose version is."
   type        = string
 
   validation {

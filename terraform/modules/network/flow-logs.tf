@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "flow_logs" {
+  #checkov:skip=CKV_AWS_338:A year unless the caller says less, as environments do where nobody looks back so far
   name              = local.flow_log_group
   retention_in_days = var.flow_log_retention_days
   kms_key_id        = var.log_kms_key_arn

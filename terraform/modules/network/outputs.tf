@@ -28,6 +28,11 @@ output "nat_public_ips" {
   value       = [for address in aws_eip.nat : address.public_ip]
 }
 
+output "nat_gateway_ids" {
+  description = "IDs of the NAT gateways by their availability zones, for alarms."
+  value       = { for zone, gateway in aws_nat_gateway.this : zone => gateway.id }
+}
+
 output "endpoint_security_group_id" {
   description = "Security group of the interface endpoints."
   value       = aws_security_group.endpoints.id

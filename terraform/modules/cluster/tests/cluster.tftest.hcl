@@ -115,6 +115,13 @@ run "the_api_server_is_private_and_its_log_kept" {
   }
 }
 
+run "an_old_version_is_upgraded_and_not_paid_for" {
+  assert {
+    condition     = aws_eks_cluster.this.upgrade_policy[0].support_type == "STANDARD"
+    error_message = "A cluster of an old version comes to cost six times as much."
+  }
+}
+
 run "named_ranges_reach_the_api_server" {
   variables {
     public_access_cidrs = ["203.0.113.0/24"]

@@ -75,7 +75,7 @@ run "nat_gateway_for_each_zone" {
     nat_gateways = "per_zone"
   }
   assert {
-    condition     = alltrue([for zone, route in aws_route.private_nat : route.nat_gateway_id == aws_nat_gateway.this[zone].id]) && length(aws_nat_gateway.this) == 3
+    condition     = alltrue([for zone, route in aws_route.private_nat : route.nat_gateway_id == aws_nat_gateway.this[zone].id]) && length(aws_nat_gateway.this) == 3 && keys(output.nat_gateway_ids) == keys(aws_nat_gateway.this)
     error_message = "Each zone goes out by its own gateway."
   }
 }
