@@ -1,0 +1,1 @@
+"""What is looked for, a module for each subject: functions from facts to findings."""
