@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from a lock of hashes, and this project in it as it stands here.
+# Makes a virtual environment from a lock of hashes, and this project in it as it stands here where the lock
+# has what builds it.
 # usage: make_env.sh PYTHON FOLDER LOCK
 set -euo pipefail
 python=$1 folder=$2 lock=$3
@@ -21,6 +22,8 @@ say "Installing about $count packages from $lock; the first time this takes a mi
 began=$SECONDS
 # A lock names all that is needed, some of it against what a package asks for (drift_detector.overrides).
 "$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
-"$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+if grep -q '^hatchling==' "$lock"; then
+  "$folder/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+fi
 touch "$folder/.ready"
 say "Installed in $((SECONDS - began)) s."
