@@ -1,8 +1,9 @@
-"""Deadlines of calls, and several things that a call waits for at once."""
+"""Deadlines of calls, several things that a call waits for at once, and a process's end."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
@@ -20,6 +21,12 @@ def deadline_after(seconds: float | None) -> float | None:
 def seconds_left(deadline: float | None) -> float | None:
     """The seconds until a deadline, negative when it has passed; None where there is none."""
     return None if deadline is None else deadline - time.monotonic()
+
+
+def set_on_signals(stopping: asyncio.Event) -> None:
+    """Set an event of the running loop with SIGTERM and SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
 
 async def end_all(tasks: Iterable[asyncio.Future[Any]]) -> None:

@@ -38,9 +38,11 @@ class Database:
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _use_write_ahead_log)
             _make(tables, self._engine)
-        except (ArgumentError, SQLAlchemyError, ImportError) as error:
+        except (ArgumentError, SQLAlchemyError, ImportError, ValueError) as error:
+            # A port that is none is a ValueError, and may be a part of a password.
+            reason = "its port is no number" if isinstance(error, ValueError) else str(error)
             raise StoreError(
-                f"the store cannot be opened ({error}); a URL as sqlite:///drift.db or "
+                f"the store cannot be opened ({reason}); a URL as sqlite:///drift.db or "
                 "postgresql+psycopg://USER@HOST/NAME is accepted"
             ) from error
 

@@ -6,11 +6,12 @@ import base64
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 
 from modelserve.protocol.samples import Item, json_request
+from modelserve.secrecy import split_url, without_secrets
 
 PROTOCOLS = ("v1", "v2", "v2-binary")
 
@@ -31,9 +32,9 @@ def parse_url(url: str) -> Target:
         ValueError: it is not of the form http://host[:port][/prefix]; TLS would cost the generator
             more than the server's work.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{url} is not of the form http://host[:port][/prefix]")
+    parts = split_url(url)
+    if parts is None or parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{without_secrets(url)} is not of the form http://host[:port][/prefix]")
     return Target(parts.hostname, parts.port or 80, parts.path.rstrip("/"))
 
 

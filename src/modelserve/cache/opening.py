@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from modelserve.cache import ResponseCache
 from modelserve.cache.memory import MemoryCache
+from modelserve.secrecy import split_url
 
 _ACCEPTED = (
     "memory://, redis://[user:password@]host[:port][/database] or the same with rediss:// for TLS, "
@@ -38,28 +39,25 @@ def open_cache(
         raise ValueError(f"values cannot live for {ttl_seconds} s; ttl_seconds is over 0 and at most a year")
     if not timeout_seconds > 0:
         raise ValueError(f"nothing answers within {timeout_seconds} s; timeout_seconds is over 0")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        # Without its cause, which can repeat a part of the password.
-        raise _bad_url("it is malformed") from None
+    parts = split_url(url)
+    if parts is None:
+        raise _bad_url("it is malformed")
     if parts.scheme == "memory":
         if url != "memory://":
             raise _bad_url("memory:// takes nothing behind it")
         return MemoryCache(max_bytes=max_bytes, ttl_seconds=ttl_seconds)
     if parts.scheme in ("redis", "rediss"):
-        return _open_redis(parts, 6379 if port is None else port, ttl_seconds, timeout_seconds)
+        return _open_redis(parts, ttl_seconds, timeout_seconds)
     raise _bad_url(f"its scheme is {parts.scheme!r}" if parts.scheme else "it has no scheme")
 
 
-def _open_redis(parts: SplitResult, port: int, ttl_seconds: float, timeout_seconds: float) -> ResponseCache:
+def _open_redis(parts: SplitResult, ttl_seconds: float, timeout_seconds: float) -> ResponseCache:
     # 0.1 s, which a server without a cache or with one in its memory is spared.
     from modelserve.cache.redis_cache import RedisAddress, RedisCache  # noqa: PLC0415
 
     if not parts.hostname:
         raise _bad_url("it names no host")
-    if port == 0:
+    if parts.port == 0:
         raise _bad_url("its port is 0")
     if parts.query or parts.fragment:
         raise _bad_url("it has a query or a fragment")
@@ -68,7 +66,7 @@ def _open_redis(parts: SplitResult, port: int, ttl_seconds: float, timeout_secon
         raise _bad_url("its database is no number")
     address = RedisAddress(
         host=unquote(parts.hostname),
-        port=port,
+        port=parts.port or 6379,
         database=int(database),
         is_tls=parts.scheme == "rediss",
         username=unquote(parts.username) if parts.username else None,

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 import modelserve
-from modelserve.cli import bench, canary, drift, export, pipeline, predict, serve, shadow
+from modelserve.cli import bench, canary, cost, doctor, drift, export, pipeline, predict, serve, shadow
 
-COMMANDS = (serve, predict, drift, shadow, canary, pipeline, export, bench)
+COMMANDS = (serve, predict, drift, shadow, canary, pipeline, export, bench, cost, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

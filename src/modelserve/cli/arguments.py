@@ -6,6 +6,10 @@ import argparse
 import re
 from ipaddress import ip_address
 
+from modelserve.secrecy import without_secrets
+
+_NO_ADDRESS = "is no address as http://localhost:9090"
+
 
 def count(text: str) -> int:
     """A number of things, at least 1."""
@@ -54,9 +58,10 @@ def address(text: str) -> str:
     try:
         found = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address: {error}") from error
+        # Without its reason, which can repeat a part of a password.
+        raise argparse.ArgumentTypeError(f"{without_secrets(text)!r} {_NO_ADDRESS}") from error
     if found.scheme not in ("http", "https") or not found.host:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address as http://localhost:9090")
+        raise argparse.ArgumentTypeError(f"{without_secrets(text)!r} {_NO_ADDRESS}")
     return text
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from typing import Any
 
 from modelserve.cli.arguments import address, host, port, positive
+
+_USUAL_STORE = "sqlite:///canary.db"
 
 
 def add_parser(actions: Any) -> None:
@@ -21,9 +24,10 @@ def add_parser(actions: Any) -> None:
     )
     parser.add_argument(
         "--store",
-        default="sqlite:///canary.db",
+        default=os.environ.get("MODELSERVE_STORE_URL", _USUAL_STORE),
         metavar="URL",
-        help="of the journal, as postgresql+psycopg://USER@HOST/NAME for several replicas (%(default)s)",
+        help="of the journal, as postgresql+psycopg://USER@HOST/NAME for several replicas "
+        f"({_USUAL_STORE}; the variable MODELSERVE_STORE_URL says one)",
     )
     parser.add_argument(
         "--http_host", type=host, default="0.0.0.0", help="address to listen on (%(default)s)"

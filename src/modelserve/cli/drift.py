@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelserve.cli.arguments import address
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -50,7 +52,9 @@ def _add_reference(verbs: Any) -> None:
     parser.add_argument("--revision", help="with --log: of this revision only")
     parser.add_argument("--since", type=_time, help="with --log: made then or later, as 2026-11-25T17:00Z")
     parser.add_argument("--until", type=_time, help="with --log: made before then")
-    parser.add_argument("--url", default="http://localhost:8080", help="the server to ask (%(default)s)")
+    parser.add_argument(
+        "--url", type=address, default="http://localhost:8080", help="the server to ask (%(default)s)"
+    )
     parser.add_argument("--host_header", help="instead of the URL's host, as an ingress wants it")
     parser.add_argument("--timeout_seconds", type=float, default=60.0, help="of a call (%(default)s)")
     parser.add_argument(

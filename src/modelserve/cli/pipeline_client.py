@@ -11,6 +11,7 @@ from typing import Any
 
 from modelserve.cli.arguments import address
 from modelserve.errors import ModelServeError
+from modelserve.secrecy import without_secrets
 
 _USUAL_URL = "http://localhost:8080"
 
@@ -67,7 +68,9 @@ def ask(
         )
         found = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise NotAnswered(f"{options.url} does not answer as a pipeline server: {error}") from error
+        raise NotAnswered(
+            without_secrets(f"{options.url} does not answer as a pipeline server: {error}")
+        ) from error
     is_run = isinstance(found, dict) and "status" in found and "pipeline" in found
     if answer.is_error and not is_run:
         raise NotAnswered(

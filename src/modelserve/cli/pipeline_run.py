@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     import asyncio
 
     from modelserve.errors import ModelServeError
-    from modelserve.pipelines.course import Outcome, Unit
+    from modelserve.pipelines.course import Outcome, Unit, unit_form
     from modelserve.pipelines.definition.inputs import check_inputs
     from modelserve.pipelines.definition.reading import find_definition, read_pipeline
     from modelserve.pipelines.running.here import run_here
@@ -50,10 +50,7 @@ def run(options: argparse.Namespace) -> int:
     record: dict[Unit, Outcome] = {}
     end = asyncio.run(run_here(pipeline, inputs, folder=path.parent, urls=urls, record=record))
     if options.json:
-        steps = [
-            {"step": unit.step, "index": None if unit.index < 0 else unit.index, **_outcome(outcome)}
-            for unit, outcome in record.items()
-        ]
+        steps = [unit_form(unit, outcome) for unit, outcome in record.items()]
         told = {"output": end.output, "error": end.error or None, "steps": steps}
         print(json.dumps(told, ensure_ascii=False))
     elif end.has_failed:
@@ -61,12 +58,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(json.dumps(end.output, ensure_ascii=False, indent=2))
     return int(end.has_failed)
-
-
-def _outcome(outcome: Any) -> dict[str, Any]:
-    return {
-        "status": outcome.status.value,
-        "output": outcome.output,
-        "error": outcome.error or None,
-        "tries": outcome.tries,
-    }

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from modelserve.cli.arguments import count, host, port, positive
-
-_DAY_SECONDS = 86400.0
+from modelserve.cli.pipeline_store import add_queue, add_store, keep_seconds
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,27 +31,10 @@ def add_parser(subparsers: Any) -> None:
         "--http_host", type=host, default="0.0.0.0", help="address to listen on (%(default)s)"
     )
     parser.add_argument("--http_port", type=port, default=8080, help="port; 0 takes a free one (%(default)s)")
-    parser.add_argument(
-        "--store_url",
-        default=os.environ.get("MODELSERVE_STORE_URL", "sqlite:///pipelines.db"),
-        metavar="URL",
-        help="of the runs, as postgresql+psycopg://USER@HOST/NAME (sqlite:///pipelines.db; the variable "
-        "MODELSERVE_STORE_URL says another)",
-    )
-    parser.add_argument(
-        "--queue_url",
-        default=os.environ.get("MODELSERVE_QUEUE_URL"),
-        metavar="URL",
-        help="of Redis, as redis://HOST:6379 (none; the variable MODELSERVE_QUEUE_URL says one)",
-    )
+    add_store(parser, usual="sqlite:///pipelines.db")
+    add_queue(parser, is_required=False)
     parser.add_argument(
         "--concurrency", type=count, default=32, help="most runs at a time without a queue (%(default)s)"
-    )
-    parser.add_argument(
-        "--keep_days",
-        type=positive,
-        default=7.0,
-        help="of runs that have ended, without a queue (%(default)s)",
     )
     parser.add_argument(
         "--most_unfinished",
@@ -96,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         store_url=options.store_url,
         queue_url=options.queue_url,
         concurrency=options.concurrency,
-        keep_seconds=options.keep_days * _DAY_SECONDS,
+        keep_seconds=keep_seconds(options),
         most_unfinished=options.most_unfinished,
         wait_seconds=options.wait_seconds,
         max_body_bytes=options.max_body_bytes,

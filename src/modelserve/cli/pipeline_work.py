@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from modelserve.cli.arguments import count, port, positive
+from modelserve.cli.pipeline_store import add_queue, add_store, keep_seconds
 
 
 def add_parser(subparsers: Any) -> None:
@@ -18,27 +19,14 @@ def add_parser(subparsers: Any) -> None:
         "workers share a store and a queue with the service that runs are submitted to. Exit status: 0 after "
         "a signal, 1 when it cannot begin or go on.",
     )
-    parser.add_argument(
-        "--store_url",
-        required=True,
-        metavar="URL",
-        help="of the runs, as postgresql+psycopg://USER@HOST/NAME, or sqlite:///runs.db on one machine",
-    )
-    parser.add_argument(
-        "--queue_url", type=_redis, required=True, metavar="URL", help="of Redis, as redis://HOST:6379"
-    )
+    add_store(parser)
+    add_queue(parser, is_required=True)
     parser.add_argument("--concurrency", type=count, default=64, help="most runs at a time (%(default)s)")
     parser.add_argument(
         "--lease_seconds",
         type=positive,
         default=30.0,
         help="without a sign of this worker, after which another takes its runs over (%(default)s)",
-    )
-    parser.add_argument(
-        "--keep_seconds",
-        type=positive,
-        default=7 * 24 * 3600.0,
-        help="of runs that have ended (%(default)s)",
     )
     parser.add_argument("--metrics_port", type=port, help="of Prometheus metrics (default: none are served)")
     parser.add_argument("--log_format", choices=("text", "json"), default="text", help="(%(default)s)")
@@ -61,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         queue_url=options.queue_url,
         concurrency=options.concurrency,
         lease_seconds=options.lease_seconds,
-        keep_seconds=options.keep_seconds,
+        keep_seconds=keep_seconds(options),
         metrics_port=options.metrics_port,
     )
 
@@ -75,9 +63,3 @@ def run(options: argparse.Namespace) -> int:
         print(f"modelserve pipeline work: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _redis(text: str) -> str:
-    if not text.startswith(("redis://", "rediss://", "unix://")):
-        raise argparse.ArgumentTypeError(f"{text!r} is no URL of Redis as redis://localhost:6379")
-    return text

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from modelserve.cli.arguments import address
+from modelserve.secrecy import without_secrets
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
@@ -16,7 +19,9 @@ def add_parser(subparsers: Any) -> None:
         help="ask a server for a prediction",
         description="Send texts or images to a server over V2, and print a line for each.",
     )
-    parser.add_argument("--url", default="http://localhost:8080", help="the server (%(default)s)")
+    parser.add_argument(
+        "--url", type=address, default="http://localhost:8080", help="the server (%(default)s)"
+    )
     parser.add_argument("--model", required=True, help="the model's name")
     parser.add_argument("--timeout_seconds", type=float, default=60.0, help="(%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the server's answer as it is")
@@ -43,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
         )
         content = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        print(f"modelserve predict: {options.url} does not answer as a V2 server: {error}", file=sys.stderr)
+        said = without_secrets(f"{options.url} does not answer as a V2 server: {error}")
+        print(f"modelserve predict: {said}", file=sys.stderr)
         return 1
     if answer.is_error:
         print(f"modelserve predict: {answer.status_code}: {content.get('error', content)}", file=sys.stderr)

@@ -5,22 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from modelserve.errors import ModelLoadError
+from modelserve.secrecy import split_url, without_secrets
 from modelserve.settings import EngineSettings, parse_settings
 
 if TYPE_CHECKING:
     from modelserve.server.mirror import Mirror
     from modelserve.task_model import FolderModel
-
-UNITS = "modelserve.predictors"
-"""The entry points by which units are found; each names a ``FolderModel``."""
 
 
 class ServeSettings(EngineSettings):
@@ -40,9 +36,9 @@ class ServeSettings(EngineSettings):
     @field_validator("log_url")
     @classmethod
     def _is_url(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "http://sink")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError(f"{url} is no sink; http://HOST:PORT/PATH is accepted")
+        parts = split_url(url or "http://sink")
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError(f"{without_secrets(url or '')} is no sink; http://HOST:PORT/PATH is accepted")
         return url
 
     @field_validator("log_file")
@@ -101,16 +97,16 @@ def _open_mirror(settings: ServeSettings) -> Mirror | None:
 
 def _unit_for(folder: Path) -> tuple[str, type[FolderModel]]:
     from modelserve.engines.fetch import check_folder
+    from modelserve.installed import predictors
 
     check_folder(folder)
-    units = sorted(entry_points(group=UNITS), key=lambda unit: unit.name)
-    for unit in units:
+    units = predictors()
+    for name, unit in units.items():
         unit_class = unit.load()
         if unit_class.accepts(folder):
-            return unit.name, unit_class
+            return name, unit_class
     raise ModelLoadError(
-        f"{folder} holds no model that can be served; accepted are the folders of: "
-        + ", ".join(unit.name for unit in units)
+        f"{folder} holds no model that can be served; accepted are the folders of: " + ", ".join(units)
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelserve.cli.arguments import count, fraction, number, positive
+from modelserve.secrecy import without_secrets
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -231,7 +232,7 @@ def _address(text: str) -> tuple[str, int]:
 def _url(text: str) -> str:
     import httpx
 
-    sentence = f"{text!r} is no URL as http://host:port, without a user's name"
+    sentence = f"{without_secrets(text)!r} is no URL as http://host:port, without a user's name"
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:

@@ -17,6 +17,7 @@ from modelserve.events import Component, Event, EventError, Joiner, LoggedMessag
 from modelserve.events.calls import Call
 from modelserve.events.payloads import read_call
 from modelserve.protocol.samples import Item, json_request
+from modelserve.secrecy import without_secrets
 
 LEAST_SAMPLES = 100
 """Of a reference: fewer hardly tell what is ordinary."""
@@ -97,7 +98,7 @@ def asked_calls(
     Raises:
         NoReference: the server is not there, or answers otherwise than with a prediction.
     """
-    path = f"{url.rstrip('/')}/v2/models/{model}/infer"
+    path, where = f"{url.rstrip('/')}/v2/models/{model}/infer", without_secrets(url)
     headers = {"content-type": "application/json", **({"host": host_header} if host_header else {})}
     with httpx.Client(timeout=timeout_seconds, headers=headers) as client:
         for first in range(0, len(items), _AT_ONCE):
@@ -107,9 +108,9 @@ def asked_calls(
                 answer.raise_for_status()
             except httpx.HTTPStatusError as error:
                 said = error.response.text[:200]
-                raise NoReference(f"{url} refused the inputs from number {first + 1} on: {said}") from error
+                raise NoReference(f"{where} refused the inputs from number {first + 1} on: {said}") from error
             except httpx.HTTPError as error:
-                raise NoReference(f"{url} does not answer as a V2 server: {error!r}") from error
+                raise NoReference(f"{where} does not answer as a V2 server: {error!r}") from error
             halves = (
                 LoggedMessage(_WHOSE, uuid.uuid4().hex, side, time.time(), payload)
                 for side, payload in ((Side.REQUEST, body), (Side.RESPONSE, answer.content))
@@ -117,4 +118,6 @@ def asked_calls(
             try:
                 yield read_call(Pair(*halves))
             except EventError as error:
-                raise NoReference(f"{url} answers otherwise than a model of this package: {error}") from error
+                raise NoReference(
+                    f"{where} answers otherwise than a model of this package: {error}"
+                ) from error

@@ -59,6 +59,18 @@ Record = Mapping[Unit, Outcome]
 """What is known of a run's units. A step is settled by its own unit, whatever its items have."""
 
 
+def unit_form(unit: Unit, outcome: Outcome) -> dict[str, Json]:
+    """A step, or one of its items, as people and programs are told of it; a step's index is null."""
+    return {
+        "step": unit.step,
+        "index": None if unit.index < 0 else unit.index,
+        "status": outcome.status.value,
+        "output": outcome.output,
+        "error": outcome.error or None,
+        "tries": outcome.tries,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A unit that can be done now, with the values of its inputs and parameters."""

@@ -20,7 +20,7 @@ from modelserve.canary.judge.policy import (
 )
 from modelserve.canary.running.plan import Plan, Step
 from modelserve.errors import ModelServeError
-from modelserve.written import Written
+from modelserve.written import Written, first_mistake
 
 _USUAL = Policy()
 
@@ -121,9 +121,7 @@ def validated(form: type[SpecificationT], value: object) -> SpecificationT:
         found.plan()
         found.policy()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SpecificationError(f"{where or 'the specification'}: {first['msg']}") from error
+        raise SpecificationError(first_mistake(error, "the specification")) from error
     except ValueError as error:
         raise SpecificationError(str(error)) from error
     return found

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from modelserve.canary.judge.measurements import Look
 from modelserve.canary.sources.protocol import NotMeasured
+from modelserve.written import first_mistake
 
 _LOOK: TypeAdapter[Look] = TypeAdapter(Look)
 
@@ -49,10 +50,8 @@ def read_looks(path: Path) -> Iterator[Look]:
                 try:
                     yield _LOOK.validate_json(line)
                 except ValidationError as error:
-                    where = ".".join(map(str, error.errors()[0]["loc"]))
-                    raise NotMeasured(
-                        f"line {number} of {path} is no look: {where}: {error.errors()[0]['msg']}"
-                    ) from error
+                    said = first_mistake(error, "it")
+                    raise NotMeasured(f"line {number} of {path} is no look: {said}") from error
     except OSError as error:
         raise NotMeasured(f"{path} cannot be read: {error.strerror}") from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from time import monotonic
 
 import uvloop
 
+from modelserve.concurrency import set_on_signals
 from modelserve.events.event import Rejection
 from modelserve.events.sink.app import SinkApp
 from modelserve.events.sink.backlog import Backlog
@@ -129,9 +129,7 @@ def run_sink(
 
     async def serve() -> None:
         until = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, until.set)
+        set_on_signals(until)
         on_ready(listener.getsockname()[1])
         await sink.serve(listener, until=until)
 

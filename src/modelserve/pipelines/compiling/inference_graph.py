@@ -29,7 +29,7 @@ from modelserve.pipelines.compiling.graph_calls import (
 from modelserve.pipelines.compiling.graph_reasons import graph_reasons
 from modelserve.pipelines.compiling.layers import layers
 from modelserve.pipelines.definition.models import Pipeline, Step
-from modelserve.pipelines.running.reaching import address_of
+from modelserve.pipelines.running.reaching import Way, url_of
 
 Object = dict[str, Any]
 
@@ -133,14 +133,9 @@ class _Nodes:
 
     def _model_url(self, name: str) -> str:
         model = self._pipeline.spec.models[name]
-        served_as, url = model.model_name or name, model.url
-        if model.inference_service is not None:
-            service = model.inference_service
-            namespace = service.namespace or self._namespace
-            served_as = model.model_name or service.name
-            url = address_of(service.model_copy(update={"namespace": namespace}))
-        assert url is not None
-        return f"{url.rstrip('/')}/v2/models/{served_as}/infer"
+        ways = (Way.INFERENCE_SERVICE, Way.URL)
+        found = (url_of(name, model, way, namespace=self._namespace) for way in ways)
+        return next(url for url in found if url is not None)
 
 
 def _call(name: str, **target: str) -> Object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import entry_points
 
+from modelserve.installed import predictors
 from modelserve.pipelines.definition.expressing import Expressions
 from modelserve.pipelines.definition.kinds import Kinds
 from modelserve.pipelines.definition.models import Pipeline, Step
@@ -13,9 +13,6 @@ from modelserve.pipelines.definition.order import needs_of
 from modelserve.pipelines.definition.places import Document, Mistake, Path
 from modelserve.pipelines.definition.shapes import declared, is_of
 from modelserve.pipelines.functions import UnknownFunction, find_function
-
-PREDICTORS = "modelserve.predictors"
-"""Entry points, of which a model in the process is one."""
 
 
 def check_steps(pipeline: Pipeline, document: Document) -> list[Mistake]:
@@ -29,7 +26,7 @@ def check_steps(pipeline: Pipeline, document: Document) -> list[Mistake]:
 
 
 def _models(pipeline: Pipeline, document: Document) -> Iterator[Mistake]:
-    known = sorted(unit.name for unit in entry_points(group=PREDICTORS))
+    known = predictors()
     for name, model in pipeline.spec.models.items():
         local = model.in_process
         if local is not None and local.predictor not in known:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jmespath.exceptions
 
-from modelserve.pipelines.definition.expressions import FUNCTION_TABLE, Json, compiled
+from modelserve.pipelines.definition.expressions import FUNCTION_TABLE, Json, compiled, expressions_in
 from modelserve.pipelines.definition.inference import Misfit, infer
 from modelserve.pipelines.definition.places import Document, Mistake, Path
 from modelserve.pipelines.definition.references import Node, references
@@ -53,7 +53,7 @@ class Expressions:
             at: its place.
             of_item: whether there is an ``item`` to look at.
         """
-        for place, expression in _within(value, at):
+        for place, expression in expressions_in(value, at):
             try:
                 tree = _parsed(expression)
             except _NoExpression as error:
@@ -171,17 +171,6 @@ def _count(name: str, given: int, signature: Sequence[Mapping[str, Any]]) -> Ite
     if given < wanted or (given > wanted and not is_open):
         what = "argument" if wanted == 1 else "arguments"
         yield f"{name} takes {wanted} {what}{' or more' if is_open else ''}, not {given}"
-
-
-def _within(value: Json, at: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield at, value
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _within(one, (*at, index))
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _within(one, (*at, key))
 
 
 def _depth(tree: Node) -> int:

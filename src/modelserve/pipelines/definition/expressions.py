@@ -7,7 +7,7 @@ A run is ``{"inputs": {â€¦}, "steps": {NAME: {"status": "succeeded", "output": â
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +45,25 @@ def compiled(expression: str) -> ParsedResult:
         jmespath.exceptions.ParseError: it is none; ``lex_position`` tells where.
     """
     return jmespath.compile(expression)
+
+
+def expressions_in(
+    value: Json, at: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """All strings of a value, however deep, each with its place.
+
+    Args:
+        value: of a definition.
+        at: its own place.
+    """
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from expressions_in(one, (*at, index))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from expressions_in(one, (*at, key))
 
 
 def evaluate(value: Json, context: Mapping[str, Json]) -> Json:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from modelserve.pipelines.definition.expressions import Json, compiled
+from modelserve.pipelines.definition.expressions import Json, compiled, expressions_in
 from modelserve.pipelines.definition.models import Step
 from modelserve.pipelines.definition.references import references
 
@@ -20,19 +18,7 @@ def looked_at(value: Json) -> frozenset[str]:
     """Names of the steps that a value's expressions look at."""
     return frozenset(
         chain[1]
-        for expression in expressions_in(value)
+        for _, expression in expressions_in(value)
         for chain in references(compiled(expression).parsed)
         if chain[:1] == ("steps",) and len(chain) > 1
     )
-
-
-def expressions_in(value: Json) -> Iterator[str]:
-    """All strings of a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from expressions_in(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from expressions_in(one)

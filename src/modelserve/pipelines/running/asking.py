@@ -16,6 +16,7 @@ from modelserve.errors import (
 )
 from modelserve.pipelines.definition.expressions import Json
 from modelserve.remote.refusals import from_http, sentence_of
+from modelserve.secrecy import without_secrets
 from modelserve.telemetry import current_call
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -49,18 +50,27 @@ class Asker(Protocol):
         """Let go of what it holds; no call may be in progress."""
 
 
+def infer_url(server: str, model: str) -> str:
+    """Where a model takes V2's inference requests.
+
+    Args:
+        server: its URL, without ``/v2``.
+        model: its name there.
+    """
+    return f"{server.rstrip('/')}/v2/models/{model}/infer"
+
+
 class HttpAsker:
     """A model at another server. One try, one call: who asks decides about the next.
 
     Args:
         client: for the connections; it is not closed.
-        url: of the server, without ``/v2``.
-        model: its name there.
+        url: of ``infer_url``.
     """
 
-    def __init__(self, client: httpx.AsyncClient, url: str, model: str) -> None:
-        self._client = client
-        self._url = f"{url.rstrip('/')}/v2/models/{model}/infer"
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client, self._url = client, url
+        self._where = without_secrets(url)
 
     async def ask(self, body: dict[str, Json], *, key: str, timeout_seconds: float) -> Json:
         """See ``Asker.ask``."""
@@ -75,20 +85,20 @@ class HttpAsker:
                 self._url, content=orjson.dumps(body), headers=headers, timeout=timeout_seconds
             )
         except httpx.TimeoutException as error:
-            raise DeadlineExceeded(f"{self._url} did not answer within {timeout_seconds:g} s") from error
+            raise DeadlineExceeded(f"{self._where} did not answer within {timeout_seconds:g} s") from error
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
-            raise Unavailable(f"{self._url} cannot be reached: {reason}") from error
+            raise Unavailable(f"{self._where} cannot be reached: {reason}") from error
         except httpx.DecodingError as error:
-            raise PredictorFailed(f"the answer of {self._url} cannot be unpacked ({error})") from error
+            raise PredictorFailed(f"the answer of {self._where} cannot be unpacked ({error})") from error
         if response.status_code == 502:
-            raise BadGateway(f"{self._url} answered 502: {sentence_of(response)}")
+            raise BadGateway(f"{self._where} answered 502: {sentence_of(response)}")
         if response.status_code != 200:
             raise from_http(response.status_code, sentence_of(response), response.headers.get("retry-after"))
         try:
             return orjson.loads(response.content)
         except orjson.JSONDecodeError as error:
-            raise PredictorFailed(f"the answer of {self._url} is no JSON ({error})") from error
+            raise PredictorFailed(f"the answer of {self._where} is no JSON ({error})") from error
 
     async def close(self) -> None:
         """Nothing: the client is another's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import orjson
 
 from modelserve.errors import InvalidInput
 from modelserve.exchange import V2Exchange
+from modelserve.installed import predictors
 from modelserve.pipelines.definition.expressions import Json
 from modelserve.protocol.rest import decode_request, encode_response
 from modelserve.settings import EngineSettings, parse_settings
@@ -59,10 +59,10 @@ class LocalAsker:
             await self._model.close()
 
     def _loaded(self) -> FolderModel:
-        found = {unit.name: unit for unit in entry_points(group="modelserve.predictors")}
+        found = predictors()
         if self._predictor not in found:
             raise InvalidInput(
-                f"there is no predictor {self._predictor}; one of {', '.join(sorted(found))} is accepted"
+                f"there is no predictor {self._predictor}; one of {', '.join(found)} is accepted"
             )
         settings = parse_settings(EngineSettings, [], program="modelserve pipeline")  # the environment's
         model: FolderModel = found[self._predictor].load()(self._predictor, self._folder, settings)

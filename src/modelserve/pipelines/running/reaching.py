@@ -10,7 +10,7 @@ import httpx
 
 from modelserve.errors import InvalidInput
 from modelserve.pipelines.definition.models import InferenceService, Model
-from modelserve.pipelines.running.asking import Asker, HttpAsker
+from modelserve.pipelines.running.asking import Asker, HttpAsker, infer_url
 from modelserve.pipelines.running.local import LocalAsker
 
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -55,16 +55,11 @@ class Models:
         Raises:
             InvalidInput: it cannot be reached from here.
         """
-        served_as = model.model_name or name
         if name in self._urls:
-            return self._remote(self._urls[name], served_as)
+            return HttpAsker(self._client, infer_url(self._urls[name], model.model_name or name))
         for way in self._ways:
-            if way is Way.URL and model.url is not None:
-                return self._remote(model.url, served_as)
-            if way is Way.INFERENCE_SERVICE and model.inference_service is not None:
-                return self._remote(
-                    address_of(model.inference_service), model.model_name or model.inference_service.name
-                )
+            if (url := url_of(name, model, way)) is not None:
+                return HttpAsker(self._client, url)
             if way is Way.IN_PROCESS and model.in_process is not None:
                 local = model.in_process
                 folder = (self._folder / local.model_dir).resolve()
@@ -81,19 +76,33 @@ class Models:
             await asker.close()
         await self._client.aclose()
 
-    def _remote(self, url: str, model: str) -> Asker:
-        return HttpAsker(self._client, url, model)
+
+def url_of(name: str, model: Model, way: Way, *, namespace: str | None = None) -> str | None:
+    """Where a model takes V2's inference requests; None where the definition names no server of that kind.
+
+    Args:
+        name: in the pipeline, and at the server where nothing else is said.
+        model: as the definition has it.
+        way: to it.
+        namespace: of an InferenceService that does not say its own; None takes this pod's.
+
+    Raises:
+        InvalidInput: there is no namespace, and this is no pod that has one.
+    """
+    if way is Way.URL and model.url is not None:
+        return infer_url(model.url, model.model_name or name)
+    if way is Way.INFERENCE_SERVICE and model.inference_service is not None:
+        service = model.inference_service
+        return infer_url(_address_of(service, namespace), model.model_name or service.name)
+    return None
 
 
-def address_of(service: InferenceService) -> str:
+def _address_of(service: InferenceService, namespace: str | None) -> str:
     """An InferenceService's address within its cluster.
 
     That of a component, as every cluster has it: one of the whole service is there with Istio only.
-
-    Raises:
-        InvalidInput: it has no namespace, and this is no pod that has one.
     """
-    namespace = service.namespace
+    namespace = service.namespace or namespace
     if namespace is None:
         try:
             namespace = _NAMESPACE.read_text("utf-8").strip()

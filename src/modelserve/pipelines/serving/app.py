@@ -28,6 +28,19 @@ MOST_WAIT_SECONDS = 300.0
 """That a caller is kept waiting; proxies give up about then."""
 
 
+_REFUSAL = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string", "description": "what was wrong, and what is accepted"}},
+}
+_OTHER_ANSWERS: dict[int | str, dict[str, Any]] = {
+    202: {"description": "The run goes on."},
+    "4XX": {"description": "Refused.", "content": {"application/json": {"schema": _REFUSAL}}},
+    "5XX": {"description": "It failed, or not now.", "content": {"application/json": {"schema": _REFUSAL}}},
+}
+"""For the OpenAPI document, of every call."""
+
+
 class RunFailed(Conflict):
     """A run's result is asked for that failed."""
 
@@ -56,6 +69,7 @@ def build_app(
         version=modelserve.__version__,
         description="Runs of pipelines: in the call, or in the background.",
         redoc_url=None,
+        responses=_OTHER_ANSWERS,
     )
     add_errors(app)
     _add_pages(app, runs, registry)

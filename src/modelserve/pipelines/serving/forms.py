@@ -10,9 +10,9 @@ import orjson
 from pydantic import Field, ValidationError
 
 from modelserve.errors import InvalidInput
-from modelserve.pipelines.course import Outcome, Unit
+from modelserve.pipelines.course import Outcome, Unit, unit_form
 from modelserve.pipelines.store import Run
-from modelserve.written import Written
+from modelserve.written import Written, first_mistake
 
 _LONGEST_KEY = 255
 
@@ -51,14 +51,23 @@ def read_form(form: type[FormT], body: bytes | str, accepted: str) -> FormT:
     Raises:
         InvalidInput: it is no JSON, or of another form.
     """
+    return of_form(form, read_json(body, accepted), accepted)
+
+
+def read_json(body: bytes | str, accepted: str) -> Any:
+    """JSON of any form; ``InvalidInput`` where it is none."""
     try:
-        return form.model_validate(orjson.loads(body))
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"the body is no JSON ({error}); {accepted} is accepted") from error
+
+
+def of_form(form: type[FormT], value: Any, accepted: str) -> FormT:
+    """JSON that was read, as a form; ``InvalidInput`` where it has another."""
+    try:
+        return form.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidInput(f"{where}: {first['msg']}; {accepted} is accepted") from error
+        raise InvalidInput(f"{first_mistake(error, 'the body')}; {accepted} is accepted") from error
 
 
 def wait_seconds(prefer: str | None, usual: float, most: float) -> float:
@@ -110,15 +119,3 @@ def run_form(run: Run, record: Mapping[Unit, Outcome] | None = None) -> dict[str
     if record is not None:
         form["steps"] = [unit_form(unit, outcome) for unit, outcome in sorted(record.items())]
     return form
-
-
-def unit_form(unit: Unit, outcome: Outcome) -> dict[str, Any]:
-    """A step, or one of its items, as JSON; a step's index is null."""
-    return {
-        "step": unit.step,
-        "index": None if unit.index < 0 else unit.index,
-        "status": outcome.status.value,
-        "output": outcome.output,
-        "error": outcome.error or None,
-        "tries": outcome.tries,
-    }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from modelserve.concurrency import end_all
+from modelserve.concurrency import end_all, set_on_signals
 from modelserve.pipelines.definition.models import Pipeline
 from modelserve.pipelines.queueing import LocalQueue, Queue
 from modelserve.pipelines.queueing.broker import WakeupBroker
@@ -77,8 +76,7 @@ async def serve(
         StartError: the port cannot be listened on.
     """
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    set_on_signals(stopping)
     registry = CollectorRegistry()
     tracing = configure_tracing(service_name="modelserve-pipeline-server", revision=current_revision())
     async with AsyncExitStack() as stack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, Request, Response
 
 from modelserve.errors import InvalidInput
@@ -20,7 +19,7 @@ from modelserve.pipelines.compiling.graph_calls import (
     step_call,
 )
 from modelserve.pipelines.definition.models import Pipeline
-from modelserve.pipelines.serving.forms import read_form
+from modelserve.pipelines.serving.forms import of_form, read_form, read_json
 from modelserve.pipelines.serving.graph_run import GraphRun
 from modelserve.server.body import read_body
 from modelserve.server.replies import reply
@@ -87,16 +86,13 @@ def steps_router(find: Callable[[str], Pipeline], *, max_body_bytes: int) -> API
 
 async def _joined(pipeline: Pipeline, body: bytes) -> GraphRun:
     """The run with the answers of a layer; of a pipeline without models it comes as it was kept."""
-    try:
-        answers = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"the body is no JSON ({error}); {_LAYER_FORM} is accepted") from error
+    answers = read_json(body, _LAYER_FORM)
     if not isinstance(answers, dict):
         raise InvalidInput(f"the body is no object; {_LAYER_FORM} is accepted")
     kept = answers.pop(KEPT, None)
     if kept is None:
         kept, answers = answers, {}
-    run = GraphRun.read(pipeline, read_form(_Kept, orjson.dumps(kept), _LAYER_FORM).context)
+    run = GraphRun.read(pipeline, of_form(_Kept, kept, _LAYER_FORM).context)
     run.take(answers)
     await run.call_functions()
     return run

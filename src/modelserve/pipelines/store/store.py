@@ -113,12 +113,6 @@ class RunStore(Claims):
             chosen = chosen.where(RUNS.c.status == status.value)
         return [run_of(row) for row in self._database.rows(chosen)]
 
-    def failed(self, *, limit: int = 100) -> list[Run]:
-        """The dead letters, those that failed last first."""
-        is_failed = RUNS.c.status == RunStatus.FAILED.value
-        chosen = sa.select(RUNS).where(is_failed).order_by(RUNS.c.ended.desc(), RUNS.c.id.desc())
-        return [run_of(row) for row in self._database.rows(chosen.limit(limit))]
-
     def unfinished(self) -> int:
         """How many runs have not ended."""
         (row,) = self._database.rows(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from modelserve.concurrency import end_all
 from modelserve.database import StoreError
 from modelserve.errors import ModelServeError
 from modelserve.pipelines.course import Course, End, Outcome, Unit
@@ -106,9 +107,7 @@ async def _done(claim: Claim, threads: StoreThreads, make_worker: WorkerFactory)
         error = f"it did not end within {pipeline.spec.timeout_seconds:g} s"
         return Ending(RunStatus.FAILED, error=error)
     finally:
-        for task in (driving, renewing):
-            task.cancel()
-        await asyncio.gather(driving, renewing, return_exceptions=True)
+        await end_all([driving, renewing])
 
 
 def _ended(end: End) -> Ending:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+_REASONS = ("stopped", "lease_lost", "no_store")
+_OUTCOMES = ("told", "refused")
+
 
 class WorkerMetrics:
     """Counters and gauges of one process.
@@ -18,16 +21,22 @@ class WorkerMetrics:
         )
         self._given_up = Counter(
             "modelserve_pipeline_runs_given_up",
-            "Runs that this process left to others, by why: stopped, lease_lost, no_store.",
+            f"Runs that this process left to others, by why: {', '.join(_REASONS)}.",
             ("reason",),
             registry=registry,
         )
         self._notices = Counter(
             "modelserve_pipeline_notices",
-            "Tries to tell a webhook of a run's end, by how they came out: told, refused.",
+            f"Tries to tell a webhook of a run's end, by how they came out: {', '.join(_OUTCOMES)}.",
             ("outcome",),
             registry=registry,
         )
+
+        # From the beginning, so that the first of its kind is an increase and nothing reads as nothing known.
+        for reason in _REASONS:
+            self._given_up.labels(reason)
+        for outcome in _OUTCOMES:
+            self._notices.labels(outcome)
 
     def given_up(self, reason: str) -> None:
         """A run is another's to go on with."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from modelserve.concurrency import set_on_signals
 from modelserve.errors import ModelServeError
 from modelserve.pipelines.queueing.broker import WakeupBroker
 from modelserve.pipelines.queueing.redis import RedisQueue
@@ -63,8 +63,7 @@ async def work(settings: WorkSettings, *, on_ready: Callable[[int | None], None]
         PortTaken: metrics cannot be served.
     """
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    set_on_signals(stopping)
     registry = CollectorRegistry()
     tracing = configure_tracing(service_name="modelserve-pipeline-worker", revision=current_revision())
     async with AsyncExitStack() as stack:

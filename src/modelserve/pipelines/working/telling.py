@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 import httpx
 import orjson
 
+from modelserve.concurrency import end_all
 from modelserve.database import StoreError
 from modelserve.events.event import Event
 from modelserve.events.outgoing import write_event
@@ -62,9 +63,7 @@ class Teller:
                 while True:
                     await self._tell_due(client)
         finally:
-            for task in self._telling:
-                task.cancel()
-            await asyncio.gather(*self._telling, return_exceptions=True)
+            await end_all(self._telling)
 
     async def _tell_due(self, client: httpx.AsyncClient) -> None:
         """Begin to tell as many as there are places for, and wait until there may be more."""

@@ -14,6 +14,7 @@ import httpx
 
 from modelserve.canary.judge.measurements import Counters
 from modelserve.canary.sources.probing.tally import Tally, predictions_of, revision_of
+from modelserve.secrecy import without_secrets
 from modelserve.shadow.replaying import ID_PREFIX, SHADOW_HEADER
 
 _AT_ONCE = 4
@@ -52,7 +53,7 @@ class Prober:
     """
 
     def __init__(self, revision: str, url: str, probes: Probes) -> None:
-        self._revision, self._url, self._probes = revision, url, probes
+        self._revision, self._where, self._probes = revision, without_secrets(url), probes
         target = httpx.URL(url)
         # As those of a shadow: who looks at the log knows that nobody waits for the answers.
         headers = {"Host": target.netloc.decode(), "Content-Type": "application/json", SHADOW_HEADER: "true"}
@@ -77,7 +78,7 @@ class Prober:
         """That another revision answers here; empty where it does not."""
         with self._lock:
             is_misled = self._strays >= _IN_A_ROW
-        return f"another revision than {self._revision} answers at {self._url}" if is_misled else ""
+        return f"another revision than {self._revision} answers at {self._where}" if is_misled else ""
 
     @property
     def silence(self) -> str:
@@ -107,12 +108,12 @@ class Prober:
         try:
             status, content = self._post(request, began)
         except httpx.HTTPError as error:
-            self._fail(f"{self._url} does not answer: {str(error) or type(error).__name__}", began)
+            self._fail(f"{self._where} does not answer: {str(error) or type(error).__name__}", began)
             return
         seconds = time.monotonic() - began
         if status != HTTPStatus.OK:
             said = content[:200].decode(errors="replace")
-            self._fail(f"{self._url} answers a probe with {status}: {said}", began)
+            self._fail(f"{self._where} answers a probe with {status}: {said}", began)
             return
         is_stray = revision_of(content) not in (None, self._revision)
         with self._lock:
