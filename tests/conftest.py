@@ -31,8 +31,11 @@ pytest_plugins = [
     "rollouts",
     "canary_controllers",
     "collectors",
+    "deployments",
     "detectors",
     "flux",
+    "kustomizations",
+    "monitorings",
 ]  # of plugins/
 
 ROOT = Path(__file__).parents[1]

@@ -41,3 +41,7 @@ def test_block(server: Any, language: str, block: str) -> None:
     words = next(words for part, words in EXPECTED.items() if part in block)
     for word in words:
         assert word in answer.stdout
+
+
+def test_it_is_short_enough_to_be_read() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 200

@@ -84,6 +84,11 @@ class Namespace:
     gateway: Gateway
     scratch: Path
 
+    @property
+    def broker_url(self) -> str:
+        """Of the Broker ``default``, where the cluster has Knative Eventing."""
+        return f"http://broker-ingress.knative-eventing.svc.cluster.local/{self.name}/default"
+
     def _run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["kubectl", "--namespace", self.name, *arguments],
@@ -152,7 +157,7 @@ class Namespace:
                 # for what has been changed a moment ago, nor for the addresses.
                 components = status.get("components", {}).values()
                 is_current = all(
-                    "url" in one and one["latestReadyRevision"] == one["latestCreatedRevision"]
+                    "url" in one and one.get("latestReadyRevision") == one["latestCreatedRevision"]
                     for one in components
                 )
             else:

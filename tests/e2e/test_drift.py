@@ -269,8 +269,7 @@ def test_the_same_through_a_broker(
         ("trigger", "drift-detector-responses"),
     ):
         namespace.wait_ready(kind, name)
-    broker = f"http://broker-ingress.knative-eventing.svc.cluster.local/{namespace.name}/default"
-    url = deploy("bert-ner", broker)
+    url = deploy("bert-ner", namespace.broker_url)
     detector.learn(url, "bert-ner", texts[:800], tmp_path)
     before = len(detector.verdicts("bert-ner"))
     call(namespace, url, "bert-ner", texts[1700 : 1700 + 2 * detector.window])

@@ -7,20 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from databases import postgres_at
-from http_servers import free_ports
+from pipeline_servers import pipelines_at
 
 ROOT = Path(__file__).parents[2]
 SHELF = ROOT / "inferenceservices"
 PHOTO = ROOT / "samples" / "images" / "cat.jpg"
 MODELS = ("bert-ner", "resnet-classifier")
-ROLLED_OUT = ("statefulset/pipeline-redis", "deployment/pipeline-server", "deployment/pipeline-worker")
 INPUTS: dict[str, tuple[str, ...]] = {
     "news-photo": (
         f"--input_file=photo={PHOTO}",
@@ -100,59 +97,10 @@ def models(namespace: Any) -> None:
 @pytest.fixture(scope="module")
 def server(namespace: Any, models: None, own_address: str) -> Iterator[str]:
     """The pipeline server's URL on this machine, with workers, Redis, and a PostgreSQL beside the cluster."""
-    small = [{"op": "replace", "path": "/spec/replicas", "value": 1}]
-    # A test's cluster need not have volumes.
-    volatile = [
-        {"op": "remove", "path": "/spec/volumeClaimTemplates"},
-        {
-            "op": "add",
-            "path": "/spec/template/spec/volumes",
-            "value": [{"name": "data", "emptyDir": {}}],
-        },
-    ]
-    with postgres_at(own_address) as postgres:
-        urls = (f"--from-literal=store_url={postgres.url}", "--from-literal=queue_url=redis://nowhere")
-        namespace.kubectl("create", "secret", "generic", "pipelines", *urls)
-        namespace.apply(
-            {
-                "resources": ["pipelines/base"],
-                "components": ["pipelines/components/redis", *(f"../examples/{name}" for name in INPUTS)],
-                "images": [
-                    {"name": "modelserve/pipelines", "newName": "dev.local/pipelines", "newTag": "dev"},
-                    {"name": "redis", "newName": "dev.local/redis", "newTag": "dev"},
-                ],
-                "patches": [
-                    {"patch": yaml.safe_dump(small), "target": {"kind": "Deployment"}},
-                    {"patch": yaml.safe_dump(volatile), "target": {"kind": "StatefulSet"}},
-                ],
-            }
-        )
-        try:
-            for name in (
-                "statefulset/pipeline-redis",
-                "deployment/pipeline-server",
-                "deployment/pipeline-worker",
-            ):
-                namespace.kubectl("rollout", "status", name, "--timeout=180s")
-            for name in MODELS:
-                namespace.wait_ready("inferenceservice", name)
-            with _forwarded(namespace.name, "service/pipeline-server") as url:
-                yield url
-        finally:
-            namespace.kubectl("delete", "deployment", "pipeline-server", "pipeline-worker", check=False)
-
-
-@contextmanager
-def _forwarded(namespace: str, service: str) -> Iterator[str]:
-    (port,) = free_ports(1)
-    command = ["kubectl", "port-forward", f"--namespace={namespace}", service, f"{port}:80"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        assert "Forwarding" in process.stdout.readline()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with pipelines_at(namespace, own_address, list(INPUTS)) as url:
+        for name in MODELS:
+            namespace.wait_ready("inferenceservice", name)
+        yield url
 
 
 @pytest.fixture(scope="module")

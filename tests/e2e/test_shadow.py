@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
+from shadows import Shadow, deploy_candidate, deploy_shadow
 
 ROOT = Path(__file__).parents[2]
-SHADOW = "../observability/shadow/manifests"
 BROKER = ROOT / "observability" / "drift_detector" / "manifests" / "broker" / "broker.yaml"
 PATH = "/v2/models/bert-ner/infer"
 PEOPLE = ("Angela Merkel", "Barack Obama", "Marie Curie")
@@ -37,73 +33,17 @@ os.execvp(command[0], command)
 """
 
 
-class Shadow:
-    """The shadow in the cluster, as people ask it."""
-
-    def __init__(self, namespace: Any, wait_for: Callable[..., Any]) -> None:
-        self._namespace, self._wait_for = namespace, wait_for
-
-    @contextmanager
-    def asked(self) -> Iterator[httpx.Client]:
-        """Its pages, on a port of this machine."""
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        command = ["kubectl", "port-forward", f"--namespace={self._namespace.name}", "service/shadow"]
-        with subprocess.Popen(
-            [*command, f"{port}:80"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert "Forwarding" in process.stdout.readline()
-            try:
-                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-                    yield client
-            finally:
-                process.terminate()
-
-    def results(self) -> dict[str, Any]:
-        with self.asked() as client:
-            found: dict[str, Any] = client.get("/results").raise_for_status().json()
-            return found
-
-    def wait(self, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The results, once they are as the test wants them."""
-        seen: list[dict[str, Any]] = []
-
-        def look() -> dict[str, Any] | None:
-            seen.append(self.results())
-            return seen[-1] if is_so(seen[-1]) else None
-
-        found: dict[str, Any] = self._wait_for(
-            look, seconds=90, said=lambda: (seen[-1]["calls"], seen[-1]["events"])
-        )
-        return found
-
-    def begin(self, candidate: str) -> None:
-        """Begin a comparison with a server of the namespace."""
-        url = f"http://{candidate}.$(NAMESPACE)"
-        container = "/spec/template/spec/containers/0"
-        self._namespace.patch(
-            "deployment",
-            "shadow",
-            {"op": "replace", "path": f"{container}/args/5", "value": f"--to={url}"},
-            {
-                "op": "add",
-                "path": "/spec/template/metadata/annotations/begun",
-                "value": f"{self._namespace.get('deployment', 'shadow')['metadata']['generation']}",
-            },
-        )
-        self._namespace.kubectl("rollout", "status", "deployment/shadow", "--timeout=180s")
-
-
 @pytest.fixture(scope="module")
 def primary(namespace: Any, sample_predictor: Callable[[str], dict[str, Any]]) -> str:
     """The address of the NER sample, whose log goes to the Broker."""
     namespace.kubectl("apply", f"--filename={BROKER}")
     namespace.wait_ready("broker", "default")
     kustomization = sample_predictor("bert-ner")
-    url = f"http://broker-ingress.knative-eventing.svc.cluster.local/{namespace.name}/default"
-    logger = {"op": "add", "path": "/spec/predictor/logger", "value": {"mode": "all", "url": url}}
+    logger = {
+        "op": "add",
+        "path": "/spec/predictor/logger",
+        "value": {"mode": "all", "url": namespace.broker_url},
+    }
     kustomization["patches"].append({"patch": json.dumps([logger]), "target": {"kind": "InferenceService"}})
     namespace.apply(kustomization)
     address: str = namespace.predictor_url("bert-ner")
@@ -112,32 +52,8 @@ def primary(namespace: Any, sample_predictor: Callable[[str], dict[str, Any]]) -
 
 @pytest.fixture(scope="module")
 def shadow(namespace: Any, primary: str, wait_for: Callable[..., Any]) -> Shadow:
-    """The Deployment with its Triggers, at a rate that no test comes near."""
-    container = "/spec/template/spec/containers/0"
-    operations = [
-        {"op": "add", "path": f"{container}/args/-", "value": "--rate=200"},
-        {"op": "add", "path": f"{container}/args/-", "value": "--at_once=32"},
-        {"op": "add", "path": f"{container}/args/-", "value": "--limit=0.2"},
-        {
-            "op": "replace",
-            "path": f"{container}/resources/requests",
-            "value": {"cpu": "50m", "memory": "256Mi"},
-        },
-    ]
-    namespace.apply(
-        {
-            "resources": [f"{SHADOW}/deployment"],
-            "components": [f"{SHADOW}/triggers"],
-            "images": [
-                {"name": "modelserve/drift-detector", "newName": "dev.local/drift-detector", "newTag": "dev"}
-            ],
-            "patches": [{"patch": yaml.safe_dump(operations), "target": {"kind": "Deployment"}}],
-        }
-    )
-    namespace.kubectl("rollout", "status", "deployment/shadow", "--timeout=180s")
-    for name in ("shadow-requests", "shadow-responses"):
-        namespace.wait_ready("trigger", name)
-    return Shadow(namespace, wait_for)
+    """The shadow, and nothing to compare with yet."""
+    return deploy_shadow(namespace, wait_for)
 
 
 @pytest.fixture(scope="module")
@@ -151,16 +67,7 @@ def candidate(namespace: Any, primary: str) -> Callable[..., None]:
             container.pop("args")
             container["command"] = ["python", "-c", program]
             container["securityContext"]["readOnlyRootFilesystem"] = False
-        service = {
-            "apiVersion": "serving.kserve.io/v1beta1",
-            "kind": "InferenceService",
-            "metadata": {"name": "bert-ner-candidate"},
-            "spec": {"predictor": predictor},
-        }
-        namespace.kubectl(
-            "apply", "--server-side", "--force-conflicts", "--filename=-", stdin=json.dumps(service)
-        )
-        namespace.wait_ready("inferenceservice", "bert-ner-candidate")
+        deploy_candidate(namespace, predictor)
 
     return deploy
 

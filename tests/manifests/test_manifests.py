@@ -29,6 +29,7 @@ TARGETS = [*DEPLOYED, *(f"components/{name}" for name in COMPONENTS), *DETECTOR,
 # The cluster's own. Of these kustomize knows Namespace only: it gives the others a namespace, which the
 # API server drops.
 CLUSTER_SCOPED = {
+    "ClusterRole",
     "ClusterStorageContainer",
     "DeviceClass",
     "Namespace",

@@ -36,13 +36,13 @@ def pod_of(workload: Object) -> Object:
 
 
 def options_of(container: Object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    pipeline.add_parser(parser.add_subparsers())
-    values = {one["name"]: one.get("value", "postgresql+psycopg://a@b/c") for one in container["env"]}
-    arguments = container["args"]
-    for name, value in values.items():
-        arguments = [argument.replace(f"$({name})", value) for argument in arguments]
-    return parser.parse_args(["pipeline", *arguments])
+    """What the program makes of a container's arguments and variables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for one in container["env"]:
+            patch.setenv(one["name"], one.get("value", "postgresql+psycopg://a@b/c"))
+        parser = argparse.ArgumentParser()
+        pipeline.add_parser(parser.add_subparsers())
+        return parser.parse_args(["pipeline", *container["args"]])
 
 
 def test_the_server_has_the_examples(

@@ -18,6 +18,8 @@ def test_a_wheel_holds_what_runs_and_nothing_for_a_cluster(tmp_path: Path) -> No
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert {
         "drift_detector/__main__.py",
+        "modelserve/cost/prices/us-east-1.json",
+        "modelserve/doctor/diagnosis.schema.json",
         "modelserve/drift/report/page.html.jinja",
         "modelserve/events/schemas/dev.modelserve.pipeline.run.ended.json",
         "modelserve/pipelines/definition/pipeline.schema.json",

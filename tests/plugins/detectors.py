@@ -21,12 +21,18 @@ WINDOW = 100
 
 
 @contextmanager
-def forwarded(namespace: str, service: str) -> Iterator[str]:
+def forwarded(namespace: str, service: str, service_port: int = 80) -> Iterator[str]:
     """The address on this machine of a Service in the cluster."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = ["kubectl", "port-forward", f"--namespace={namespace}", f"service/{service}", f"{port}:80"]
+    command = [
+        "kubectl",
+        "port-forward",
+        f"--namespace={namespace}",
+        f"service/{service}",
+        f"{port}:{service_port}",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         assert "Forwarding" in process.stdout.readline()

@@ -272,7 +272,7 @@ def check_ends(store: RunStore, model: Model, hook: Hook) -> None:
 
 def resend_all(store: RunStore, redis: RedisProcess, model: Model, hook: Hook) -> None:
     """The dead letters go on from the step that failed, once it can be done."""
-    dead = store.failed(limit=RUNS)
+    dead = store.runs(status=RunStatus.FAILED, limit=RUNS)
     assert len(dead) == RUNS // 10
     before = len(model.effects)
     model.refuses = False
@@ -286,7 +286,7 @@ def resend_all(store: RunStore, redis: RedisProcess, model: Model, hook: Hook) -
 
     asyncio.run(wake_all())
     wait_until(lambda: not store.unfinished(), seconds=60, what=store.unfinished)
-    assert store.failed() == []
+    assert store.runs(status=RunStatus.FAILED) == []
     assert len(model.effects) == before + len(dead), "what was done well is not done again"
     again = {f"{run.id}-2" for run in dead}
     wait_until(lambda: again <= set(hook.heard), seconds=60, what=lambda: again - set(hook.heard))

@@ -358,7 +358,7 @@ async def test_a_full_disk(echo: Any, serve: Any, caplog: pytest.LogCaptureFixtu
     ("flags", "sentence"),
     [
         (("--log_url", "ftp://sink"), "http://HOST:PORT/PATH is accepted"),
-        (("--log_url", "http://sink:99999"), "Port out of range"),
+        (("--log_url", "http://sink:99999"), "http://sink:99999 is no sink"),
         (("--log_url", "http://sink", "--log_file", "x"), "one of both is accepted"),
     ],
 )

@@ -17,7 +17,7 @@ from modelserve.pipelines.compiling.inference_graph import inference_graph
 from modelserve.pipelines.course import Course, End, Outcome, Unit
 from modelserve.pipelines.definition.inputs import check_inputs
 from modelserve.pipelines.definition.models import Pipeline
-from modelserve.pipelines.running.asking import HttpAsker
+from modelserve.pipelines.running.asking import HttpAsker, infer_url
 from modelserve.pipelines.running.calling import Caller
 from modelserve.pipelines.running.driver import drive
 from modelserve.pipelines.serving.steps import steps_router
@@ -93,7 +93,7 @@ class Reach:
         self._client = client
 
     def asker(self, name: str, model: Any) -> HttpAsker:
-        return HttpAsker(self._client, MODELS, name)
+        return HttpAsker(self._client, infer_url(MODELS, name))
 
 
 async def _by_graph(pipeline: Pipeline, client: httpx.AsyncClient) -> tuple[int, Any]:
