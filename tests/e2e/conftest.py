@@ -100,8 +100,22 @@ class Namespace:
         )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """What the command prints; unless it need not succeed, it is tried again while a webhook is away.
+
+        A controller that a test took away, or that lost its lease while a test held the API server still,
+        serves its webhook again some seconds later than its pod is ready, which may be in the next test.
+        """
         done = self._run(*arguments, stdin=stdin)
-        assert not check or done.returncode == 0, done.stderr
+
+        def answered() -> bool:
+            nonlocal done
+            if "failed calling webhook" in done.stderr:
+                done = self._run(*arguments, stdin=stdin)
+            return "failed calling webhook" not in done.stderr
+
+        if check:
+            _wait_for(answered, seconds=120, said=lambda: done.stderr)
+            assert done.returncode == 0, done.stderr
         return done.stdout
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
@@ -128,19 +142,7 @@ class Namespace:
         for key in ("resources", "components"):
             whole[key] = [str(shelf / path) for path in whole.get(key, [])]
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
-        arguments = ("apply", "--server-side", "--kustomize", str(folder))
-        tried = self._run(*arguments)
-
-        # A controller that lost its lease while a test held the API server still starts again, and the
-        # webhook that it serves is away for some seconds of a later test.
-        def applied() -> bool:
-            nonlocal tried
-            if "failed calling webhook" in tried.stderr:
-                tried = self._run(*arguments)
-            return "failed calling webhook" not in tried.stderr
-
-        _wait_for(applied, seconds=120, said=lambda: tried.stderr)
-        assert tried.returncode == 0, tried.stderr
+        self.kubectl("apply", "--server-side", "--kustomize", str(folder))
 
     def patch(self, kind: str, name: str, *operations: dict[str, Any]) -> None:
         self.kubectl("patch", kind, name, "--type=json", f"--patch={json.dumps(operations)}")
