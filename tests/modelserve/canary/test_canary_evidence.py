@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import nchypergeom_fisher
+from scipy.stats import binom, nchypergeom_fisher
 
 from modelserve.canary.judge.evidence import (
     Tables,
     either,
     log_evidence,
+    log_evidence_apart,
     log_evidence_below,
     ratio_bounds,
 )
@@ -129,6 +130,41 @@ def test_the_mean_of_the_evidence_below_a_limit_is_one_at_the_limit_and_less_abo
         assert mean == pytest.approx(1.0)
 
 
+@given(
+    st.integers(0, 12),
+    st.integers(0, 12),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 1.0),
+    st.floats(0.0, 0.99),
+    st.floats(0.0, 1.0),
+)
+def test_the_mean_of_the_evidence_apart_is_at_most_one_wherever_both_are_near_each_other(
+    calls: int, stable_calls: int, taken: float, stable_share: float, tolerated: float, part: float
+) -> None:
+    """Whichever share was taken for the stable revision's, and whatever it is."""
+    share = min(1.0, stable_share + part * tolerated)
+    events, stable_events = (each.ravel() for each in np.mgrid[: calls + 1, : stable_calls + 1])
+    shape = (events.size, 1)
+    tables = Tables(
+        np.full(shape, calls), events[:, None], np.full(shape, stable_calls), stable_events[:, None]
+    )
+    logs = log_evidence_apart(tables, np.full(shape, taken), tolerated, np.ones(shape))
+    chance = binom.pmf(events, calls, share) * binom.pmf(stable_events, stable_calls, stable_share)
+    assert float(np.exp(logs[:, 0]) @ chance) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("clean_calls", [1000, 100_000])
+def test_errors_tell_as_much_however_long_the_stable_revision_had_none(clean_calls: int) -> None:
+    looks = 6
+    calls = np.concatenate([[0], np.full(looks, 300)])
+    stable_calls = np.concatenate([[clean_calls], np.full(looks, 300)])
+    tables = Tables(calls, calls // 20, stable_calls, np.zeros_like(calls))
+    share = 0.5 / (np.cumsum(stable_calls) - stable_calls + 1)
+    logs = log_evidence_apart(tables, share, 0.005, np.ones(calls.shape))
+    assert logs[2] > -math.log(0.001)
+    assert logs[0] == 0
+
+
 @given(small_tables, st.integers(-20, 20))
 def test_more_events_of_the_canary_are_more_evidence(table: tuple[int, int, int], null: int) -> None:
     values = np.array(possible(*table), np.int64)[:, None]
@@ -213,12 +249,15 @@ def test_a_look_that_is_left_out_says_nothing() -> None:
     assert logs[0] == logs[1]
     below = log_evidence_below(tables.calls, tables.events, np.array([0.2, 0.2]), weights)
     assert below[0] == below[1]
+    apart = log_evidence_apart(tables, np.array([0.1, 0.1]), 0.01, weights)
+    assert apart[0] == apart[1]
 
 
 def test_no_calls_and_no_events_are_no_evidence_by_comparison() -> None:
     nothing = Tables(whole(0, 500, 0), whole(0, 0, 0), whole(0, 0, 500), whole(0, 0, 20))
     for upward in (True, False):
         assert log_evidence(nothing, whole(0, 0, 0), np.ones(3), upward=upward) == pytest.approx([0, 0, 0])
+    assert log_evidence_apart(nothing, np.full(3, 0.01), 0.0, np.ones(3)) == pytest.approx([0, 0, 0])
     assert ratio_bounds(nothing, np.ones(3), 0.99) == (0.0, math.inf)
 
 

@@ -6,7 +6,7 @@ Shadow and drift are judged elsewhere, by counts of their own: ``model_checks`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from modelserve.canary.judge.evidence import Tables
 from modelserve.canary.judge.increments import Increments
 from modelserve.canary.judge.latency import beyond_edge, nearest_edge, quantile_seconds, weigh_latency
+from modelserve.canary.judge.pairing import beside
 from modelserve.canary.judge.policy import Policy, ShareLimits, SlowdownLimits
 from modelserve.canary.judge.predictions import middle_edge, prediction_weights, weigh_labels
 from modelserve.canary.judge.sentences import Chances, share_finding, slowdown_finding, verdict_of
@@ -28,21 +29,35 @@ class Check:
     Attributes:
         name: as the policy's ``alphas`` have it.
         weighed: the evidence after each look.
-        tell: what it comes to by the chances of being wrong; of one canary only.
+        tell: what the evidence comes to by the chances of being wrong; of one canary only.
     """
 
     name: str
     weighed: Weighed
-    tell: Callable[[Chances], Finding]
+    tell: Callable[[Weighed, Chances], Finding]
 
 
 def weigh_checks(found: Increments, policy: Policy) -> Iterator[Check]:
     """Weigh what is asked.
 
+    Harm has to hold beside what the stable revision did one look before and one look after, too: what both
+    revisions have is in the readings of one of them first. So it is told a look late.
+
     Args:
         found: what both revisions did, of one canary or of several.
         policy: what is asked.
     """
+    every = (_weigh(found, policy), *(_weigh(beside(found, offset), policy) for offset in (-1, 1)))
+    for check, earlier, later in zip(*every, strict=True):
+        # What it is beside the next look is known with that look.
+        late = np.roll(later.weighed.harm, 1, axis=-1)
+        late[..., 0] = -np.inf
+        harm = np.minimum(np.minimum(check.weighed.harm, earlier.weighed.harm), late)
+        yield replace(check, weighed=replace(check.weighed, harm=harm))
+
+
+def _weigh(found: Increments, policy: Policy) -> Iterator[Check]:
+    """Weigh what is asked, look by look."""
     if policy.errors is not None:
         yield _errors(found, policy.errors)
     for limits in policy.latency:
@@ -57,7 +72,7 @@ def _errors(found: Increments, limits: ShareLimits) -> Check:
     tables = Tables(found.requests[0], found.errors[0], found.requests[1], found.errors[1])
     weights = np.ones(tables.calls.shape)
     weighed = weigh_more(tables, limits, weights)
-    tell = partial(share_finding, "errors", "errors", tables, weighed=weighed, weights=weights, limits=limits)
+    tell = partial(share_finding, "errors", "errors", tables, weights=weights, limits=limits)
     return Check("errors", weighed, tell)
 
 
@@ -68,7 +83,7 @@ def _latency(found: Increments, limits: SlowdownLimits) -> Check:
     edge = nearest_edge(stable, edges, limits.quantile)
     weighed = weigh_latency(canary, stable, edge, limits)
 
-    def tell(chances: Chances) -> Finding:
+    def tell(weighed: Weighed, chances: Chances) -> Finding:
         canary_seconds, stable_seconds = (
             float(quantile_seconds(calls, edges, limits.quantile)) if calls.any() else None
             for calls in (canary.sum(axis=0), stable.sum(axis=0))
@@ -94,14 +109,14 @@ def _labels(found: Increments, limits: ShareLimits) -> Check:
     weights = prediction_weights(found.requests[0] + found.requests[1], calls + stable_calls)
     weighed = weigh_labels(canary, stable, weights, limits)
 
-    def tell(chances: Chances) -> Finding:
+    def tell(weighed: Weighed, chances: Chances) -> Finding:
         moved = np.abs(canary.sum(axis=0) / calls.sum() - stable.sum(axis=0) / stable_calls.sum())
         index = int(moved.argmax())
         name = found.labels[index]
         is_harm = verdict_of(weighed, chances) is Verdict.FAIL
         what = f"label {name}" if is_harm else f"labels, of which {name} moved most"
         tables = Tables(calls, canary[:, index], stable_calls, stable[:, index])
-        return share_finding("labels", what, tables, chances, weighed=weighed, weights=weights, limits=limits)
+        return share_finding("labels", what, tables, weighed, chances, weights=weights, limits=limits)
 
     return Check("labels", weighed, tell)
 
@@ -116,12 +131,10 @@ def _confidence(found: Increments, limits: ShareLimits) -> Check:
     edge = middle_edge(stable)
     weighed = weigh_other(beyond_edge(canary, stable, edge), limits, weights)
 
-    def tell(chances: Chances) -> Finding:
+    def tell(weighed: Weighed, chances: Chances) -> Finding:
         tables = beyond_edge(canary, stable, np.full_like(edge, edge[-1]))
         what = f"scores above {edges[edge[-1]]:g}"
-        return share_finding(
-            "confidence", what, tables, chances, weighed=weighed, weights=weights, limits=limits
-        )
+        return share_finding("confidence", what, tables, weighed, chances, weights=weights, limits=limits)
 
     return Check("confidence", weighed, tell)
 
@@ -130,4 +143,4 @@ def _unmeasured(name: str, what: str, found: Increments) -> Check:
     """Evidence of nothing."""
     nothing = np.full(found.requests[0].shape, -np.inf)
     finding = Finding(name, Verdict.INCONCLUSIVE, f"{name}: no {what} were measured")
-    return Check(name, Weighed(nothing, nothing), lambda _: finding)
+    return Check(name, Weighed(nothing, nothing), lambda *_: finding)

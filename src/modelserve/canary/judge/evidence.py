@@ -27,6 +27,12 @@ _BEYOND = np.array([4, 8, 14, 24, 38, 62])
 
 _PARTS_OF_LIMIT = np.array([0.0, 0.125, 0.25, 0.5])
 
+_DIFFERENCES = np.array([0.003, 0.01, 0.03, 0.1, 0.3])
+"""Beyond what is tolerated, of shares, that are mixed."""
+
+_BOLDEST = 0.9
+"""Of what is held, that no call may cost more than."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -94,6 +100,41 @@ def log_evidence_below(calls: Integers, events: Integers, limits: Floats, weight
         # A look without calls says nothing, and neither does one that is left out.
         gained = np.where((weights * calls)[..., None] > 0, weights[..., None] * (hits + misses), 0.0)
     return _mean_of_logs(np.cumsum(gained, axis=-2))
+
+
+def log_evidence_apart(tables: Tables, shares: Floats, tolerated: float, weights: Floats) -> Floats:
+    """The log of the evidence, after each look, that the canary's share of events is too far above the other.
+
+    It is about the difference of the shares, and needs no ratio: where the stable revision has no event, any
+    number of the canary's is beyond every ratio, and proves ever less beyond the one that is tolerated.
+
+    A bet of a on each of n calls of the canary's and of -a n / m on each of m of the stable revision's,
+    around the shares p = q + tolerated and q, multiplies what is held by 1 + a (event - p) and by
+    1 - a n / m (event - q). The log of the mean of their product is concave in the two true shares and 0 at p
+    and q, where it rises in the direction alone in which their difference does: while that is at most what is
+    tolerated the mean is at most 1, whatever the shares are, and whichever q was taken.
+
+    Args:
+        tables: of the looks.
+        shares: of the stable revision, taken from before each look. They make the bet good, and no bet false.
+        tolerated: the difference, from 0 to 1.
+        weights: as for ``log_evidence``.
+    """
+    low = np.minimum(shares, 1 - tolerated)[..., None]
+    high = low + tolerated
+    calls, stable_calls = tables.calls[..., None], tables.stable_calls[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = calls / stable_calls
+        # What gains most where the difference is that of the mixture, as far as the calls of both allow.
+        bets = _DIFFERENCES / (high * (1 - high) + ratio * low * (1 - low))
+        bets = np.minimum(bets, _BOLDEST * np.minimum(1 / high, 1 / (ratio * (1 - low))))
+        bets = np.where((weights[..., None] > 0) & (calls > 0) & (stable_calls > 0), bets, 0.0)
+        against = np.where(bets > 0, bets * ratio, 0.0)
+    gained = tables.events[..., None] * np.log1p(bets * (1 - high))
+    gained += (tables.calls - tables.events)[..., None] * np.log1p(-bets * high)
+    gained += tables.stable_events[..., None] * np.log1p(-against * (1 - low))
+    gained += (tables.stable_calls - tables.stable_events)[..., None] * np.log1p(against * low)
+    return _mean_of_logs(np.cumsum(weights[..., None] * gained, axis=-2))
 
 
 def either(one: Floats, other: Floats) -> Floats:

@@ -12,6 +12,7 @@ from modelserve.canary.judge.checks import weigh_checks
 from modelserve.canary.judge.increments import Increments, UnusableMeasurements, increments
 from modelserve.canary.judge.measurements import Look
 from modelserve.canary.judge.model_checks import check_drift, check_shadow
+from modelserve.canary.judge.pairing import paired
 from modelserve.canary.judge.policy import Policy
 from modelserve.canary.judge.sentences import Chances
 from modelserve.canary.judge.verdicts import Finding, Judgement, Verdict
@@ -27,7 +28,7 @@ def judge(looks: Sequence[Look], policy: Policy) -> Judgement:
     if len(looks) < 2:
         return Judgement.of([Finding("traffic", Verdict.INCONCLUSIVE, "traffic: nothing was measured yet")])
     try:
-        found = increments(looks, policy.warm_up)
+        found = paired(increments(looks, policy.warm_up), [look.at_seconds for look in looks])
     except UnusableMeasurements as error:
         return Judgement.of([Finding("measurements", Verdict.ERROR, f"measurements: {error}")])
     return Judgement.of([_check_traffic(found, policy), *_findings(found, looks[-1], policy)])
@@ -36,7 +37,7 @@ def judge(looks: Sequence[Look], policy: Policy) -> Judgement:
 def _findings(found: Increments, last: Look, policy: Policy) -> Iterable[Finding]:
     alphas = policy.alphas()
     for check in weigh_checks(found, policy):
-        yield check.tell(Chances(alphas[check.name], policy.pass_error))
+        yield check.tell(check.weighed, Chances(alphas[check.name], policy.pass_error))
     if policy.shadow is not None:
         yield check_shadow(last.shadow, policy.shadow, alpha=alphas["shadow"], pass_error=policy.pass_error)
     if policy.drift:

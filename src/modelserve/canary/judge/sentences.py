@@ -40,9 +40,9 @@ def share_finding(
     check: str,
     what: str,
     tables: Tables,
+    weighed: Weighed,
     chances: Chances,
     *,
-    weighed: Weighed,
     weights: Floats,
     limits: ShareLimits,
 ) -> Finding:
@@ -52,8 +52,8 @@ def share_finding(
         check: its name.
         what: the sentence begins with, as ``errors``.
         tables: the calls and events that it is about.
-        chances: to be wrong.
         weighed: the evidence.
+        chances: to be wrong.
         weights: how much an event counted in each look.
         limits: what was asked.
     """

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelserve.canary.judge.evidence import Tables, either, log_evidence, log_evidence_below
+from modelserve.canary.judge.evidence import (
+    Tables,
+    either,
+    log_evidence,
+    log_evidence_apart,
+    log_evidence_below,
+)
 from modelserve.canary.judge.odds import Floats, Integers, index_above, index_below
 from modelserve.canary.judge.policy import ShareLimits
 
@@ -59,7 +65,10 @@ def weigh_more(tables: Tables, limits: ShareLimits, weights: Floats) -> Weighed:
     tolerated = index_above(_ratio(share, limits.tolerated))
     limit = index_below(_ratio(share, limits.limit))
     return Weighed(
-        log_evidence(tables, tolerated, weights, upward=True),
+        either(
+            log_evidence(tables, tolerated, weights, upward=True),
+            log_evidence_apart(tables, share, limits.tolerated, weights),
+        ),
         either(
             log_evidence(tables, limit, weights, upward=False),
             # A share below the limit is less than the limit above any other.
