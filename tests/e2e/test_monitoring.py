@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from dashboards import BOARDS, choices, everything, fill, offered, queries
+from dashboards import BOARDS, choices, everything, fill, marks, offered, queries
 from pipeline_servers import pipelines_at
 from prometheuses import PrometheusClient
 from shadows import deploy_candidate, deploy_shadow
@@ -243,3 +243,20 @@ def test_the_alerts_that_should_fire_do_and_no_others(
     wait_for(lambda: firing(monitoring) >= expected, seconds=480, said=lambda: firing(monitoring))
     # Knative's proxy sees the failures too.
     assert firing(monitoring) <= {*expected, "ModelServeProxyErrors"}
+
+
+def test_a_canary_that_goes_back_is_told(
+    canary: dict[str, Any], controllers: Any, monitoring: PrometheusClient, wait_for: Callable[..., Any]
+) -> None:
+    """With pods read every 15 s, and looks every 2 s."""
+    controllers.obey(steps=STEPS, checks={**LENIENT, "errors": {"tolerated": 0.005, "limit": 0.03}})
+    back = controllers.wait("RolledBack", after="")
+    assert back["canaryRevision"] == canary["canaryRevision"]
+    assert "errors" in back["reason"]
+    wait_for(
+        lambda: "ModelServeCanaryRolledBack" in firing(monitoring),
+        seconds=180,
+        said=lambda: firing(monitoring),
+    )
+    for name, uid, query in marks():
+        assert monitoring.now(fill(query, everything(uid))), name

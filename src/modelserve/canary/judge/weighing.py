@@ -1,9 +1,11 @@
-"""Shares of events against limits: what is tolerated of a canary, in the odds that evidence is about.
+"""Shares of events against limits: what is tolerated of a canary, in what evidence is about.
 
 What is tolerated is a difference of shares, as people think of it, so that no amount of traffic makes much of
-little. The evidence is about ratios of odds. The stable revision's share before each look makes one of the
-other. A canary whose odds are the stable revision's is within every tolerance, whatever that share was taken
-for: what is promised of it is exact. What is promised at the edge of the tolerance is as right as the share.
+little. Evidence is mostly about ratios of odds, and the stable revision's share before each look makes one of
+the other. A canary whose odds are the stable revision's is within every tolerance, whatever that share was
+taken for: what is promised of it is exact. What is promised at the edge of the tolerance is as right as the
+share. A ratio is of little use where the stable revision has next to no events, so that more of them are
+weighed by their difference as well.
 """
 
 from __future__ import annotations
