@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confinement import assert_confined
 
 MODEL = "bert-ner"
 
@@ -58,6 +59,10 @@ def test_a_bad_one_goes_back_by_itself(
     assert {revision for revision, code in answers[after:]} == {old}
     assert {code for revision, code in answers if revision == old} == {200}
     print(f"{fault}: rolled back {seconds:.0f} s after it came; {canary['reason']}")
+
+
+def test_the_controller_runs_without_privileges(obeyed: Any, namespace: Any) -> None:
+    assert_confined(namespace, "canary-controller")
 
 
 def test_what_is_away_for_a_while_moves_nothing_and_stops_nothing(

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from confinement import assert_confined
 from PIL import Image, ImageFilter
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +193,10 @@ def test_sentences_in_another_language_are_drift_and_ordinary_ones_are_not(
     page = detector.ask("GET", "/report").text
     assert "alarm" in page
     assert GERMAN[0].split()[0] in page
+
+
+def test_the_detector_runs_without_privileges(detector: Any, namespace: Any) -> None:
+    assert_confined(namespace, "drift-detector")
 
 
 def test_the_detector_killed_and_back(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from confinement import assert_confined
 
 SENTENCE = "Angela Merkel met Barack Obama in Berlin."
 ENTITIES = [("PER", "Angela Merkel"), ("PER", "Barack Obama"), ("LOC", "Berlin")]
@@ -139,6 +140,7 @@ def test_the_pods_run_without_privileges_and_stay(overlay: dict[str, Any], names
             assert context["runAsNonRoot"] is True, container["name"]
             assert context["readOnlyRootFilesystem"] is True, container["name"]
             assert context["allowPrivilegeEscalation"] is False, container["name"]
+    assert_confined(namespace, "kserve-container")
 
 
 def test_both_flavours_of_protocol_answer_through_a_transformer_over_grpc(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from confinement import assert_confined
 from pipeline_servers import pipelines_at
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +149,10 @@ def test_an_inference_graph_gives_the_same(
 def test_workers_give_the_same(name: str, server: str, expected: dict[str, Any]) -> None:
     found = _output(_pipeline("submit", name, *INPUTS[name], f"--url={server}", "--wait_seconds=90"))
     assert _same(found, expected[name]), (found, expected[name])
+
+
+def test_server_and_workers_run_without_privileges(server: str, namespace: Any) -> None:
+    assert_confined(namespace, "pipeline-server", "pipeline-worker")
 
 
 def test_a_graph_asks_no_model_where_a_step_is_skipped(namespace: Any, graphs: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from confinement import assert_confined
 from shadows import Shadow, deploy_candidate, deploy_shadow
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,10 @@ def test_the_same_model_agrees(
     with shadow.asked() as client:
         assert "The shadow agrees" in client.get("/report").text
         assert "modelserve_shadow_entity_f1{" in client.get("/metrics").text
+
+
+def test_the_shadow_runs_without_privileges(shadow: Shadow, namespace: Any) -> None:
+    assert_confined(namespace, "shadow")
 
 
 def test_another_model_disagrees(
