@@ -1,4 +1,4 @@
-"""What a process in a container may do, asked of the kernel there: a manifest says only what is wished for."""
+"""What a process in a container may do, asked of the kernel there: a manifest says only what was wished."""
 
 from __future__ import annotations
 
