@@ -259,4 +259,6 @@ def test_a_canary_that_goes_back_is_told(
         said=lambda: firing(monitoring),
     )
     for name, uid, query in marks():
-        assert monitoring.now(fill(query, everything(uid))), name
+        # What is marked may be over.
+        lately = f"last_over_time(({fill(query, everything(uid))})[15m:15s])"
+        assert monitoring.now(lately), name
