@@ -17,6 +17,8 @@ NAME = "modelserve-canary-controller"
 
 _REQUEST_SECONDS = 5.0
 
+logger = logging.getLogger(__name__)
+
 
 class Election:
     """Leads, or waits until whoever leads does no longer.
@@ -35,7 +37,7 @@ class Election:
         self, connection: client.ApiClient, namespace: str, identity: str, *, lease_seconds: int = 45
     ) -> None:
         self._lock = LeaseLock(NAME, namespace, identity)
-        self._lock.api_instance = _Leases(connection)
+        self._lock.api_instance = self._leases = _Leases(connection)
         self._seconds = lease_seconds
 
     def run(self, lead: Callable[[], None]) -> threading.Event:
@@ -61,18 +63,49 @@ class Election:
         threading.Thread(target=election.run, name="election", daemon=True).start()
         return lost
 
+    def give_back(self) -> None:
+        """Let another lead at once, instead of when the lease has run out; this one never will again.
+
+        To be called when nothing is done any more that the lease is for.
+        """
+        try:
+            self._leases.give_back(self._lock.name, self._lock.namespace, self._lock.identity)
+        except ApiException as error:
+            logger.warning("the lease is not given back, and runs out: %s", error.reason)
+
 
 class _Leases(client.CoordinationV1Api):  # type: ignore[misc]  # without types
     """Leases asked for with an end to waiting, whose every error is one that an election goes on after."""
+
+    def __init__(self, connection: client.ApiClient) -> None:
+        super().__init__(connection)
+        self._writing = threading.Lock()
+        self._is_given_back = False
+
+    def give_back(self, name: str, namespace: str, identity: str) -> None:
+        """Take the holder out of a lease that is held by this one, and hold none any more."""
+        with self._writing:
+            # The election goes on, and would take it again.
+            self._is_given_back = True
+            lease = self.read_namespaced_lease(name, namespace)
+            if lease.spec.holder_identity == identity:
+                lease.spec.holder_identity = None
+                _bounded(super().replace_namespaced_lease, name, namespace, lease)
 
     def read_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
         return _bounded(super().read_namespaced_lease, *arguments, **more)
 
     def create_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
-        return _bounded(super().create_namespaced_lease, *arguments, **more)
+        return self._write(super().create_namespaced_lease, *arguments, **more)
 
     def replace_namespaced_lease(self, *arguments: Any, **more: Any) -> Any:
-        return _bounded(super().replace_namespaced_lease, *arguments, **more)
+        return self._write(super().replace_namespaced_lease, *arguments, **more)
+
+    def _write(self, call: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        with self._writing:
+            if self._is_given_back:
+                raise ApiException(status=0, reason="the lease was given back")
+            return _bounded(call, *arguments, **more)
 
 
 def _bounded(call: Callable[..., Any], *arguments: Any, **more: Any) -> Any:

@@ -118,7 +118,8 @@ def run_controller(settings: Settings, *, on_ready: Callable[[int], None]) -> bo
         _wait(stopping, lost, journal, keep_seconds=settings.keep_days * 24 * 3600)
         logger.info("the lease is lost" if lost.is_set() else "stopping")
         ended.set()
-        rested.wait(_LAST_SECONDS)
+        if rested.wait(_LAST_SECONDS):
+            election.give_back()
         return not lost.is_set()
 
 
