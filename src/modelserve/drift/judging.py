@@ -104,7 +104,10 @@ def _compare(detector: Detector, name: str, baseline: Column, window: Column) ->
         return detector.compare(baseline, window)
     except ValueError as error:
         logger.warning("%s does not compare %s: %s", detector.name, name, error)
-        return None
+    except Exception:
+        # A detector may be anybody's: one that fails is to hold up neither the others nor the next windows.
+        logger.exception("%s fails on %s", detector.name, name)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,21 @@ def test_a_detector_that_cannot_compare_leaves_the_others_their_verdict(
     assert Judge([Choosy(1e-9)]).judge(many, many).outcome is Outcome.NO_VERDICT
 
 
+class Broken(Fixed):
+    """Fails on whatever it is given, as a library below it may."""
+
+    def compare(self, reference: Column, window: Column) -> Comparison:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def test_a_detector_that_fails_leaves_the_others_their_verdict(caplog: pytest.LogCaptureFixture) -> None:
+    found = Judge([Broken(0.9, name="broken"), Fixed(1e-9)]).judge(table(1, 200), BASELINE)
+    assert {one.detector for one in found.features} == {"fixed"}
+    assert found.outcome is Outcome.DRIFT
+    assert "broken fails on length" in caplog.text
+    assert "illegal memory access" in caplog.text
+
+
 @pytest.mark.parametrize("correction", Correction)
 def test_the_number_of_comparisons_counts(correction: Correction) -> None:
     """Of ten features one with p = 0.005 is what chance gives."""
