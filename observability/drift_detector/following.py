@@ -43,7 +43,9 @@ class Follower:
             if monotonic() - self._looked >= _REFERENCES_SECONDS:
                 for reference in self._store.latest_references(but=[one.version for one in self._references]):
                     self._references.add(reference)
-                self._store.forget(before=time.time() - self._keep_seconds)
+                before = time.time() - self._keep_seconds
+                self._store.forget(before=before)
+                self._metrics.forget(before=before)
                 self._looked = monotonic()
         except StoreError as error:
             logger.warning("%s; metrics are not up to date", error)

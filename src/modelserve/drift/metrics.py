@@ -13,7 +13,8 @@ class DriftMetrics:
     """Gauges of the last verdict on each revision against each baseline.
 
     ``model`` is the InferenceService. A revision that is no longer called is taken out when another of the
-    same service has a verdict, so that an alert does not outlive the canary that it was of.
+    same service has a verdict, so that an alert does not outlive the canary that it was of. One of a service
+    that nobody calls any more stays until it is forgotten.
 
     Args:
         registry: where they are registered.
@@ -56,7 +57,7 @@ class DriftMetrics:
         """The last verdict on a source is this one."""
         component = verdict.source.component
         service = (component.namespace, component.service)
-        self._forget_before(verdict.closed - self._seconds, service)
+        self.forget(before=verdict.closed - self._seconds, service=service)
         whose = (*service, verdict.source.revision, verdict.baseline)
         told = self._known[whose][1] if whose in self._known else set()
         self._samples.labels(*whose).set(verdict.samples)
@@ -73,8 +74,18 @@ class DriftMetrics:
             self._remove(gone)
         self._known[whose] = (verdict.closed, now)
 
-    def _forget_before(self, time: float, service: tuple[str, str]) -> None:
-        gone = [whose for whose, (closed, _) in self._known.items() if whose[:2] == service and closed < time]
+    def forget(self, *, before: float, service: tuple[str, str] | None = None) -> None:
+        """Take out revisions whose last verdict is older.
+
+        Args:
+            before: seconds since 1970.
+            service: namespace and name of the one whose revisions are meant; None for all services.
+        """
+        gone = [
+            whose
+            for whose, (closed, _) in self._known.items()
+            if service in (None, whose[:2]) and closed < before
+        ]
         for whose in gone:
             for labels in self._known.pop(whose)[1]:
                 self._remove(labels)
