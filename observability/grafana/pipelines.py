@@ -139,7 +139,16 @@ def _steps() -> list[Panel]:
 
 
 def _workers() -> list[Panel]:
+    unfinished = "modelserve_pipeline_runs_unfinished"
     return [
+        lines(
+            "Runs that have not ended",
+            "In progress, or waiting for a worker. At the limit further ones are refused with 429.",
+            "short",
+            # Every server of a store tells the same.
+            Query(f"max({series(unfinished, *_PROCESS)})", "unfinished"),
+            Query(f"max({series(f'{unfinished}_limit', *_PROCESS)})", "limit"),
+        ),
         lines(
             "Runs in progress by worker",
             "Unequal for long: a worker does not get messages, and works by its sweep alone.",

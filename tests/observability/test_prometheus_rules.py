@@ -18,6 +18,8 @@ from modelserve.canary.sources.names import MODELSERVE
 from modelserve.drift.metrics import DriftMetrics
 from modelserve.events.sink.metrics import SinkMetrics
 from modelserve.pipelines.running.observing import PipelineMetrics
+from modelserve.pipelines.serving.backlog import Backlog
+from modelserve.pipelines.store import RunStore
 from modelserve.pipelines.working.metrics import WorkerMetrics
 from modelserve.server.metrics import Metrics
 from modelserve.server.mirror import Mirror
@@ -97,6 +99,9 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     CanaryMetrics(controller)
     PipelineMetrics(pipelines)
     WorkerMetrics(pipelines)
+    store = RunStore(f"sqlite:///{tmp_path_factory.mktemp('runs') / 'runs.db'}")
+    pipelines.register(Backlog(store, 1))
+    store.close()
     found: dict[str, set[str]] = {}
     for registry in (server.registry, detector, shadow, controller, pipelines):
         # A metric with labels has no sample before it is used; the library knows its names before.

@@ -17,6 +17,7 @@ from modelserve.pipelines.queueing.broker import WakeupBroker
 from modelserve.pipelines.queueing.redis import RedisQueue
 from modelserve.pipelines.running.reaching import ON_ONE_MACHINE
 from modelserve.pipelines.serving.app import build_app
+from modelserve.pipelines.serving.backlog import Backlog
 from modelserve.pipelines.serving.runs import Runs
 from modelserve.pipelines.store import RunStore
 from modelserve.pipelines.working.doing import do_runs
@@ -83,6 +84,7 @@ async def serve(
         stack.callback(tracing.shutdown, timeout_seconds=_FLUSH_SECONDS)
         store = await asyncio.to_thread(RunStore, settings.store_url)
         stack.callback(store.close)
+        registry.register(Backlog(store, settings.most_unfinished))
         threads = StoreThreads(store)
         stack.callback(threads.close)
         queue = _queue(settings)

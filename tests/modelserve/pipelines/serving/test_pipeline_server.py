@@ -9,6 +9,20 @@ from typing import Any
 import httpx
 import pytest
 from http_servers import Request, answering
+from prometheus_client.parser import text_string_to_metric_families
+
+BACKLOG = "modelserve_pipeline_runs_unfinished"
+
+
+def backlog(server: Any) -> dict[str, float]:
+    """What the server tells of the runs that have not ended."""
+    told = text_string_to_metric_families(httpx.get(server.url + "/metrics", timeout=30).text)
+    return {
+        sample.name: sample.value
+        for family in told
+        for sample in family.samples
+        if sample.name.startswith(BACKLOG)
+    }
 
 
 def test_a_run_is_answered_in_the_call(pipelines: Any) -> None:
@@ -128,9 +142,11 @@ def test_too_many_are_told_to_come_again(start_pipelines: Any, echo: Any) -> Non
     refused = server.begin("hi")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
     assert "2 runs have not ended" in refused.json()["error"]
+    assert backlog(server) == {BACKLOG: 2, f"{BACKLOG}_limit": 2}
     echo.lets_go.set()
     for run_id in waiting:
         server.wait_status(run_id, "succeeded")
+    assert backlog(server)[BACKLOG] == 0
     assert server.begin("hi").status_code == 200
 
 
