@@ -49,13 +49,19 @@ def draw_rows(rows: Sequence[Row], file: Path) -> None:
         figure = Figure(figsize=(3.2 * len(names), 3.0), layout="constrained")
         axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for axis, name in zip(axes, names, strict=True):
+            is_empty = True
             for row in rows:
                 if row.scenario == name:
                     until = np.sort(row.outcomes.requests_until)
                     shares = np.arange(1, until.size + 1) / until.size
                     told = np.isfinite(until)
                     axis.step(until[told], shares[told], where="post", label=row.judge, **_STYLES[row.judge])
+                    is_empty &= not told.any()
             axis.set_title(name, fontsize=9)
+            axis.set_xlim(left=0)
+            if is_empty:
+                axis.set_xticks([])
+                axis.text(0.5, 0.3, "none", transform=axis.transAxes, ha="center")
             axis.set_xlabel("requests to the canary")
             axis.set_ylim(0, 1.02)
             axis.spines[["top", "right"]].set_visible(False)
