@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom, nchypergeom_fisher
 
@@ -138,6 +138,9 @@ def test_the_mean_of_the_evidence_below_a_limit_is_one_at_the_limit_and_less_abo
     st.floats(0.0, 0.99),
     st.floats(0.0, 1.0),
 )
+@example(3, 5, 5e-324, 0.1, 0.0, 0.0)
+@example(3, 5, 1.0, 1.0, 0.0, 0.0)
+@example(12, 1, 0.0, 0.0, 5e-324, 1.0)
 def test_the_mean_of_the_evidence_apart_is_at_most_one_wherever_both_are_near_each_other(
     calls: int, stable_calls: int, taken: float, stable_share: float, tolerated: float, part: float
 ) -> None:

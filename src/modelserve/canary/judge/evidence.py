@@ -123,7 +123,7 @@ def log_evidence_apart(tables: Tables, shares: Floats, tolerated: float, weights
     low = np.minimum(shares, 1 - tolerated)[..., None]
     high = low + tolerated
     calls, stable_calls = tables.calls[..., None], tables.stable_calls[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         ratio = calls / stable_calls
         # What gains most where the difference is that of the mixture, as far as the calls of both allow.
         bets = _DIFFERENCES / (high * (1 - high) + ratio * low * (1 - low))
