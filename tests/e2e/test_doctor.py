@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from kubeconfigs import kubeconfig_of
 
 SHELF = Path(__file__).parents[2] / "inferenceservices"
 STANDARD = {"serving.kserve.io/deploymentMode": "Standard"}
@@ -545,17 +546,7 @@ def test_nodes_with_a_taint(served: Any, doctor: Doctor, wait_for: Any) -> None:
 
 
 def test_a_cluster_that_does_not_answer(doctor: Doctor, tmp_path: Path) -> None:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "gone", "cluster": {"server": "https://127.0.0.1:9"}}],
-        "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "nobody"}}],
-        "users": [{"name": "nobody", "user": {}}],
-        "current-context": "gone",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    status, said = doctor(kubeconfig=str(path))
+    status, said = doctor(kubeconfig=str(kubeconfig_of("https://127.0.0.1:9", tmp_path)))
     assert (status, said["verdict"]) == (3, "unknown")
     (finding,) = said["findings"]
     assert finding["code"] == "cluster-away"

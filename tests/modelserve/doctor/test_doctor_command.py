@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from http_servers import Request, answering
 from jsonschema_rs import Draft202012Validator
+from kubeconfigs import kubeconfig_of, use_kubeconfig
 
 from modelserve.cli import main
 from modelserve.doctor.facts import Facts
@@ -70,19 +71,8 @@ def cluster(
     """The cluster that KUBECONFIG names, with the fault ``crash``."""
     there = Cluster(captured("crash"))
     with answering(there.answer) as port:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "doctor-cap"}}],
-            "users": [{"name": "u", "user": {"token": "none"}}],
-            "current-context": "c",
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(json.dumps(config))
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        # The client reads the variable when it is imported, and another test may have done that.
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        server = f"http://127.0.0.1:{port}"
+        use_kubeconfig(kubeconfig_of(server, tmp_path, namespace="doctor-cap"), monkeypatch)
         yield there
 
 

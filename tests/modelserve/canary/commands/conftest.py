@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from http_servers import Request, answering
+from kubeconfigs import kubeconfig_of, use_kubeconfig
 
 NAMES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices/names"
 REVISIONS = "/apis/serving.knative.dev/v1/namespaces/default/revisions/"
@@ -95,19 +96,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         return 404 if found is None else 200, json.dumps(said).encode()
 
     with answering(answer) as port:
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "users": [{"name": "u", "user": {"token": "none"}}],
-            "current-context": "c",
-        }
-        path = tmp_path / "kubeconfig"
-        path.write_text(json.dumps(config))
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        # The client reads the variable when it is imported, and another test may have done that.
-        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        use_kubeconfig(kubeconfig_of(f"http://127.0.0.1:{port}", tmp_path), monkeypatch)
         yield there
 
 
