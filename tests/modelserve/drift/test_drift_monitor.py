@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import orjson
@@ -16,13 +17,12 @@ import pytest
 from modelserve.drift.assessing import Assessor
 from modelserve.drift.baselines import References
 from modelserve.drift.building import build_reference
-from modelserve.drift.detectors import Comparison, Detector, available_detectors
+from modelserve.drift.detectors import available_detectors
 from modelserve.drift.features.extracting import AssetError, Extractor
 from modelserve.drift.judging import AlarmRule, Judge
 from modelserve.drift.monitor import MonitorOptions, local_monitor
 from modelserve.drift.references import Reference
 from modelserve.drift.store import Store
-from modelserve.drift.table import Column, Kind
 from modelserve.drift.verdicts import Outcome, Verdict
 from modelserve.events import Component, LoggedMessage, Side
 from modelserve.events.calls import Entity, TextCall
@@ -86,7 +86,6 @@ class Bench:
     now: float = 1000.0
     told: list[Verdict] = field(default_factory=list)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
-    detectors: Sequence[Detector] = field(default_factory=available_detectors)
 
     def __post_init__(self) -> None:
         self.store = Store(self.url)
@@ -97,7 +96,7 @@ class Bench:
         self.store.close()
         self.store = Store(self.url)
         known = References(self.references)
-        judge, rule = Judge(self.detectors), AlarmRule(needed=2, of=3)
+        judge, rule = Judge(available_detectors()), AlarmRule(needed=2, of=3)
         assessor = Assessor(judge, known, self.store, rule, peer_seconds=500, most_inputs=3)
         options = MonitorOptions(window_samples=100, window_seconds=500, join_seconds=10)
         self.monitor = local_monitor(
@@ -275,39 +274,28 @@ def test_a_call_that_fails_is_not_among_those_in_windows(tmp_path: Path, referen
     bench.store.close()
 
 
-@dataclass
-class Breaking:
-    """A detector that cannot compare until the test lets it."""
-
-    name: str = "breaking"
-    kind: Kind = Kind.CATEGORY
-    is_broken: bool = True
-    tried: int = 0
-
-    def compare(self, reference: Column, window: Column) -> Comparison:
-        self.tried += 1
-        if self.is_broken:
-            raise ZeroDivisionError("no statistic")
-        return Comparison(0.0, 1.0, 0.0)
-
-
 def test_a_judgement_that_fails_is_no_failure_of_the_call_that_asked_for_it(
-    local: Bench, caplog: pytest.LogCaptureFixture
+    local: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    detector = Breaking()
-    local.detectors = [detector]
-    local.begin()
-    local.send(150)
-    assert local.told == []
-    assert local.monitor.outcomes == {"paired": 300}
-    assert detector.tried == 1, "once, and not for each call that follows"
-    assert "a window cannot be judged" in caplog.text
-    with pytest.raises(ZeroDivisionError):
-        local.wait(2)
-    detector.is_broken = False
+    tried = 0
+
+    def fail(*_: object) -> NoReturn:
+        nonlocal tried
+        tried += 1
+        raise ZeroDivisionError("no judgement")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Judge, "judge", fail)
+        local.send(150)
+        assert local.told == []
+        assert local.monitor.outcomes == {"paired": 300}
+        assert tried == 1, "once, and not for each call that follows"
+        assert "a window cannot be judged" in caplog.text
+        with pytest.raises(ZeroDivisionError):
+            local.wait(2)
     local.wait(2)
     assert [one.samples for one in local.told] == [150]
-    detector.is_broken = True
+    monkeypatch.setattr(Judge, "judge", fail)
     local.send(100)
     assert local.monitor.outcomes == {"paired": 500}
 
