@@ -2,7 +2,7 @@
 # Builds the images that the local overlay and the cluster's tests run, as dev.local/NAME:dev.
 # usage: scripts/build_images.sh [NAME…]   (all: bert-ner resnet-classifier ner-text image-tensors
 #                                           token-attribution image-attribution drift-detector
-#                                           canary-controller pipelines; for a test there is monitoring)
+#                                           canary-controller pipelines; for a test there are monitoring and mesh)
 # MODEL_BASE is the base of the models' own images, any with a shell, where it is not the Dockerfile's.
 # IMAGE_BUILDER is the program that builds: it gets FOLDER NAME:TAG -f FILE [--build-arg KEY=VALUE]…
 set -euo pipefail
@@ -22,10 +22,10 @@ units=("$@")
   units=(bert-ner resnet-classifier ner-text image-tensors token-attribution image-attribution drift-detector
     canary-controller pipelines)
 for unit in "${units[@]}"; do
-  # Not a unit: what watches a cluster in tests, built by Go.
-  if [ "$unit" = monitoring ]; then
-    tests/e2e/monitoring/build.sh .tools/monitoring
-    build_in .tools/monitoring dev.local/monitoring:dev -f tests/e2e/monitoring/Dockerfile
+  # No units: what watches a cluster in tests, and the mesh in it, built by Go.
+  if [ -x "tests/e2e/$unit/build.sh" ]; then
+    "tests/e2e/$unit/build.sh" ".tools/$unit"
+    build_in ".tools/$unit" "dev.local/$unit:dev" -f "tests/e2e/$unit/Dockerfile"
     continue
   fi
   # A unit in Python is named as its package is.

@@ -1,0 +1,43 @@
+"""Runs in a pod: makes the calls that come on the standard input, and prints what became of each.
+
+A call has ``url`` and ``method``, where ``GRPC`` stands for a call of the method in the path, and may have
+``token`` and ``body`` (base64). An outcome is a status, or the name of the exception that there was in its place.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import httpx
+
+
+def call(client: httpx.Client, one: dict[str, Any]) -> int | str:
+    """The outcome of one call."""
+    body = base64.b64decode(one.get("body", ""))
+    headers = {"authorization": f"Bearer {one['token']}"} if "token" in one else {}
+    if one["method"] == "GRPC":
+        return call_grpc(one["url"], body, headers)
+    try:
+        return client.request(one["method"], one["url"], content=body, headers=headers).status_code
+    except httpx.HTTPError as error:
+        return type(error).__name__
+
+
+def call_grpc(url: str, body: bytes, headers: dict[str, str]) -> str:
+    """The name of the status."""
+    parts = urlsplit(url)
+    with grpc.insecure_channel(parts.netloc) as channel:
+        try:
+            channel.unary_unary(parts.path)(body, timeout=30, metadata=list(headers.items()))
+        except grpc.RpcError as error:
+            return str(error.code().name)
+    return "OK"
+
+
+with httpx.Client(timeout=30) as session:
+    print(json.dumps([call(session, one) for one in json.load(sys.stdin)]))
