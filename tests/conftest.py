@@ -35,6 +35,7 @@ pytest_plugins = [
     "detectors",
     "flux",
     "kustomizations",
+    "meshes",
     "monitorings",
 ]  # of plugins/
 

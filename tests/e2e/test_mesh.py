@@ -1,4 +1,4 @@
-"""Tokens and certificates by components/istio, with Istio's control plane and Envoy in the pods.
+"""Tokens and certificates by components/istio.
 
 In Standard mode: for Knative's the mesh would have to be Knative's ingress too.
 """
@@ -7,39 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as messages
+from meshes import BODIES, FOLDER, MODEL, V1, V2, question, token
 
-MESH = Path(__file__).parent / "mesh"
-ISSUER, AUDIENCE = "https://issuer.test", "modelserve"
-MODEL = "bert-ner"
 HOST = f"http://{MODEL}-predictor"
-V1, V2 = f"/v1/models/{MODEL}:predict", f"/v2/models/{MODEL}/infer"
-BODIES = {
-    V1: {"instances": ["Merkel in Berlin"]},
-    V2: {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]},
-}
-INFER = "/inference.GRPCInferenceService/ModelInfer"
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 Call = dict[str, Any]
 Caller = Callable[..., list[Any]]
-
-
-def token(*, key: Any = KEY, algorithm: str = "RS256", **claims: Any) -> str:
-    """One as the issuer gives it, with other claims or of another key."""
-    whole = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a-client", "exp": int(time.time()) + 600, **claims}
-    return jwt.encode(whole, key, algorithm=algorithm, headers={"kid": "a"})
 
 
 def infer(path: str = V2, *, host: str = HOST, **more: str) -> Call:
@@ -53,40 +33,7 @@ def grpc_call(path: str, body: bytes = b"", **more: str) -> Call:
 
 
 def grpc_infer(**more: str) -> Call:
-    request = messages.ModelInferRequest(model_name=MODEL)
-    tensor = request.inputs.add(name="text", datatype="BYTES", shape=[1])
-    tensor.contents.bytes_contents.append(b"Merkel in Berlin")
-    return grpc_call(INFER, request.SerializeToString(), **more)
-
-
-@pytest.fixture(scope="module")
-def mesh(namespace: Any) -> Iterator[None]:
-    """Istio in ``istio-system``, without the definitions, which are the cluster's."""
-    if "MESH_IMAGE" not in os.environ:
-        pytest.skip("MESH_IMAGE names no image of Istio")
-    operator = yaml.safe_load((MESH / "istio.yaml").read_text())
-    values = operator["spec"]["values"]
-    for part in (values["pilot"], values["global"]["proxy"], values["global"]["proxy_init"]):
-        part["image"] = os.environ["MESH_IMAGE"]
-    made = subprocess.run(
-        [os.environ.get("ISTIOCTL", "istioctl"), "manifest", "generate", "--filename=-"],
-        input=yaml.safe_dump(operator),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    ).stdout
-    system = "--namespace=istio-system"
-    namespace.kubectl("create", "namespace", "istio-system")
-    try:
-        namespace.kubectl("apply", system, "--server-side", "--filename=-", stdin=made)
-        for name in ("istiod", "istio-ingressgateway"):
-            namespace.kubectl("rollout", system, "status", f"deployment/{name}", "--timeout=180s")
-        yield
-    finally:
-        namespace.kubectl("delete", system, "--ignore-not-found", "--filename=-", stdin=made)
-        # What istiod and those who ask it keep beside it.
-        namespace.kubectl("delete", "namespace", "istio-system", "--wait=false")
+    return grpc_call("/inference.GRPCInferenceService/ModelInfer", question().SerializeToString(), **more)
 
 
 @pytest.fixture(scope="module")
@@ -98,58 +45,7 @@ def other_namespace(namespace: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def model(namespace: Any, mesh: None, sample_predictor: Callable[[str], dict[str, Any]]) -> None:
-    """The model with the component, as an overlay would take it."""
-    kustomization = sample_predictor(MODEL)
-    kustomization["components"] = ["components/istio"]
-    public = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    rule = {
-        "issuer": ISSUER,
-        "jwks": json.dumps({"keys": [{**public, "kid": "a"}]}),
-        "audiences": [AUDIENCE],
-    }
-    callers = ["istio-system", "knative-serving", namespace.name, "monitoring"]
-    path = "/spec/rules/0/from/0/source/notNamespaces"
-    mode = "/metadata/annotations/serving.kserve.io~1deploymentMode"
-    port = "/spec/predictor/containers/0/ports/0/name"
-    kustomization["patches"] += [
-        {
-            "target": {"kind": "RequestAuthentication"},
-            "patch": yaml.safe_dump([{"op": "replace", "path": "/spec/jwtRules", "value": [rule]}]),
-        },
-        {
-            "target": {"kind": "AuthorizationPolicy", "name": "modelserve-peers"},
-            "patch": yaml.safe_dump([{"op": "replace", "path": path, "value": callers}]),
-        },
-        {
-            "target": {"kind": "InferenceService", "name": MODEL},
-            "patch": yaml.safe_dump(
-                [
-                    {"op": "add", "path": mode, "value": "Standard"},
-                    # Istio tells HTTP by this name; else by a filter of its own Envoy, which is not there.
-                    {"op": "replace", "path": port, "value": "http"},
-                ]
-            ),
-        },
-    ]
-    namespace.apply(kustomization)
-    grpc_service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": f"{MODEL}-grpc"},
-        "spec": {
-            "selector": {"serving.kserve.io/inferenceservice": MODEL},
-            "ports": [{"name": "grpc", "port": 8081}],
-        },
-    }
-    namespace.kubectl("apply", "--filename=-", stdin=json.dumps(grpc_service))
-    namespace.kubectl(
-        "wait", "inferenceservice", MODEL, "--for=condition=Ready", "--timeout=240s"
-    )
-
-
-@pytest.fixture(scope="module")
-def caller(namespace: Any, model: None) -> Caller:
+def caller(namespace: Any, mesh_model: None) -> Caller:
     """Makes calls from a pod in a namespace, with a sidecar or without."""
 
     def calls(*wanted: Call, where: str = namespace.name, sidecar: bool = True) -> list[Any]:
@@ -177,7 +73,7 @@ def caller(namespace: Any, model: None) -> Caller:
         here = f"--namespace={where}"
         namespace.kubectl("apply", here, "--filename=-", stdin=json.dumps(pod))
         namespace.kubectl("wait", here, "pod", name, "--for=condition=Ready", "--timeout=120s")
-        script = (MESH / "caller.py").read_text()
+        script = (FOLDER / "caller.py").read_text()
         command = ("exec", here, "--stdin", name, "--container=caller", "--", "python", "-c", script)
         found: list[Any] = json.loads(namespace.kubectl(*command, stdin=json.dumps(wanted)))
         return found
@@ -271,33 +167,3 @@ def test_a_certificate_of_another_namespace_is_refused(
 ) -> None:
     call = infer(host=f"{HOST}.{namespace.name}", token=token())
     assert caller(call, where=other_namespace) == [403]
-
-
-def test_the_gateway_needs_a_token_as_well(caller: Caller, namespace: Any) -> None:
-    gateway = {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "Gateway",
-        "metadata": {"name": "edge"},
-        "spec": {
-            "selector": {"istio": "ingressgateway"},
-            "servers": [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}],
-        },
-    }
-    route = {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": "edge"},
-        "spec": {
-            "hosts": ["*"],
-            "gateways": ["edge"],
-            "http": [{"route": [{"destination": {"host": f"{MODEL}-predictor"}}]}],
-        },
-    }
-    for one in (gateway, route):
-        namespace.kubectl("apply", "--filename=-", stdin=json.dumps(one))
-    host = "http://istio-ingressgateway.istio-system"
-    calls = [infer(host=host), infer(host=host, token=token()), infer(host=host, token="abc")]
-    deadline = time.monotonic() + 60
-    while (found := caller(*calls, sidecar=False)) != [403, 200, 401] and time.monotonic() < deadline:
-        time.sleep(1)
-    assert found == [403, 200, 401]

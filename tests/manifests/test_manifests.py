@@ -236,3 +236,38 @@ def test_flux_builds_a_folder_that_is_there(build_folder: Build) -> None:
     spec = _of_kind(objects, "Kustomization")["modelserve"]["spec"]
     assert spec["sourceRef"]["name"] in _of_kind(objects, "GitRepository")
     assert (SHELF.parent / spec["path"] / "kustomization.yaml").is_file()
+
+
+@pytest.mark.parametrize("component", ["gateway-api", "nginx-ingress"])
+def test_routes_from_outside_let_in_what_clients_call(
+    component: str, with_components: Callable[..., list[Object]]
+) -> None:
+    objects = with_components("hpa", component)
+    routed = {
+        **{name: _paths_of_route(one) for name, one in _of_kind(objects, "HTTPRoute").items()},
+        **{name: _paths_of_ingress(one) for name, one in _of_kind(objects, "Ingress").items()},
+    }
+    assert set(routed) == {"bert-ner", "resnet-classifier"}
+    for name, paths in routed.items():
+        model = f"/v2/models/{name}"
+        inside = ["/", "/metrics", "/docs", "/v2/repository/index", f"/v2/repository/models/{name}/unload"]
+        outside = ["/v2", "/v2/health/ready", model, f"{model}/infer", f"/v1/models/{name}:predict"]
+        assert [path for path in (*inside, *outside) if _is_routed(path, paths)] == outside
+
+
+def _paths_of_route(route: Object) -> list[tuple[str, str]]:
+    matches = [match["path"] for rule in route["spec"]["rules"] for match in rule["matches"]]
+    return [(match["type"].removeprefix("Path"), match["value"]) for match in matches]
+
+
+def _paths_of_ingress(ingress: Object) -> list[tuple[str, str]]:
+    paths = [path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    return [(path["pathType"], path["path"]) for path in paths]
+
+
+def _is_routed(path: str, matches: list[tuple[str, str]]) -> bool:
+    """As both standards have it: a prefix is of whole elements."""
+    return any(
+        path == value or (kind == "Prefix" and path.startswith(f"{value.rstrip('/')}/"))
+        for kind, value in matches
+    )

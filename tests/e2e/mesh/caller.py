@@ -1,7 +1,7 @@
 """Runs in a pod: makes the calls that come on the standard input, and prints what became of each.
 
-A call has ``url`` and ``method``, where ``GRPC`` stands for a call of the method in the path, and may have
-``token`` and ``body`` (base64). An outcome is a status, or the name of the exception that there was in its place.
+A call has ``url`` and ``method``, where ``GRPC`` stands for a call of the method in the path, and may
+have ``token`` and ``body`` (base64). An outcome is a status, or the name of the exception in its place.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def call_grpc(url: str, body: bytes, headers: dict[str, str]) -> str:
     parts = urlsplit(url)
     with grpc.insecure_channel(parts.netloc) as channel:
         try:
-            channel.unary_unary(parts.path)(body, timeout=30, metadata=list(headers.items()))
+            ask: grpc.UnaryUnaryMultiCallable[bytes, bytes]
+            ask = channel.unary_unary(parts.path, request_serializer=bytes)
+            ask(body, timeout=30, metadata=tuple(headers.items()))
         except grpc.RpcError as error:
             return str(error.code().name)
     return "OK"
