@@ -6,7 +6,6 @@ In Standard mode: for Knative's the mesh would have to be Knative's ingress too.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,17 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as messages
-from meshes import BODIES, FOLDER, MODEL, V1, V2, question, token
-
-HOST = f"http://{MODEL}-predictor"
-
-Call = dict[str, Any]
-Caller = Callable[..., list[Any]]
-
-
-def infer(path: str = V2, *, host: str = HOST, **more: str) -> Call:
-    body = json.dumps(BODIES.get(path, BODIES[V2])).encode()
-    return {"method": "POST", "url": host + path, "body": base64.b64encode(body).decode(), **more}
+from meshes import HOST, MODEL, V1, V2, Call, Caller, infer, question, token
 
 
 def grpc_call(path: str, body: bytes = b"", **more: str) -> Call:
@@ -44,45 +33,8 @@ def other_namespace(namespace: Any) -> Iterator[str]:
     namespace.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.fixture(scope="module")
-def caller(namespace: Any, mesh_model: None) -> Caller:
-    """Makes calls from a pod in a namespace, with a sidecar or without."""
-
-    def calls(*wanted: Call, where: str = namespace.name, sidecar: bool = True) -> list[Any]:
-        name = "caller" if sidecar else "caller-without-sidecar"
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": name,
-                "namespace": where,
-                "labels": {"sidecar.istio.io/inject": str(sidecar).lower()},
-            },
-            "spec": {
-                "terminationGracePeriodSeconds": 0,
-                "containers": [
-                    {
-                        "name": "caller",
-                        "image": f"dev.local/{MODEL}-sample:dev",
-                        "command": ["sleep", "infinity"],
-                        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
-                    }
-                ],
-            },
-        }
-        here = f"--namespace={where}"
-        namespace.kubectl("apply", here, "--filename=-", stdin=json.dumps(pod))
-        namespace.kubectl("wait", here, "pod", name, "--for=condition=Ready", "--timeout=120s")
-        script = (FOLDER / "caller.py").read_text()
-        command = ("exec", here, "--stdin", name, "--container=caller", "--", "python", "-c", script)
-        found: list[Any] = json.loads(namespace.kubectl(*command, stdin=json.dumps(wanted)))
-        return found
-
-    return calls
-
-
 @pytest.fixture(scope="module", autouse=True)
-def policies_are_known(caller: Caller, wait_for: Callable[..., Any]) -> None:
+def policies_are_known(mesh_model: None, caller: Caller, wait_for: Callable[..., Any]) -> None:
     """The sidecars hear of policies some moments after the API server has them."""
     outcomes: list[Any] = []
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,22 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as messages
 FOLDER = Path(__file__).parents[1] / "e2e" / "mesh"
 ISSUER, AUDIENCE = "https://issuer.test", "modelserve"
 MODEL = "bert-ner"
+HOST = f"http://{MODEL}-predictor"
 V1, V2 = f"/v1/models/{MODEL}:predict", f"/v2/models/{MODEL}/infer"
 BODIES = {
     V1: {"instances": ["Merkel in Berlin"]},
     V2: {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Merkel in Berlin"]}]},
 }
+STANDARD = (
+    ("add", "/metadata/annotations/serving.kserve.io~1deploymentMode", "Standard"),
+    # Istio tells HTTP by this name; else by a filter of its own Envoy, which is not there.
+    ("replace", "/spec/predictor/containers/0/ports/0/name", "http"),
+)
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+Call = dict[str, Any]
+Caller = Callable[..., list[Any]]
 
 
 def token(*, key: Any = KEY, algorithm: str = "RS256", **claims: Any) -> str:
@@ -33,11 +44,30 @@ def token(*, key: Any = KEY, algorithm: str = "RS256", **claims: Any) -> str:
     return jwt.encode(whole, key, algorithm=algorithm, headers={"kid": "a"})
 
 
+def issuer() -> dict[str, Any]:
+    """What a RequestAuthentication is told of it."""
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
+    keys = json.dumps({"keys": [{**public, "kid": "a"}]})
+    return {"issuer": ISSUER, "jwks": keys, "audiences": [AUDIENCE]}
+
+
+def change(kind: str, name: str | None, *operations: tuple[str, str, Any]) -> dict[str, Any]:
+    """A patch of a kustomization."""
+    target = {"kind": kind, **({"name": name} if name else {})}
+    patch = [{"op": op, "path": path, "value": value} for op, path, value in operations]
+    return {"target": target, "patch": yaml.safe_dump(patch)}
+
+
 def question() -> messages.ModelInferRequest:
     request = messages.ModelInferRequest(model_name=MODEL)
     tensor = request.inputs.add(name="text", datatype="BYTES", shape=[1])
     tensor.contents.bytes_contents.append(b"Merkel in Berlin")
     return request
+
+
+def infer(path: str = V2, *, host: str = HOST, **more: str) -> Call:
+    body = json.dumps(BODIES.get(path, BODIES[V2])).encode()
+    return {"method": "POST", "url": host + path, "body": base64.b64encode(body).decode(), **more}
 
 
 @pytest.fixture(scope="module")
@@ -69,39 +99,69 @@ def mesh(namespace: Any) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def mesh_model(namespace: Any, mesh: None, sample_predictor: Callable[[str], dict[str, Any]]) -> None:
-    """The model with the component, as an overlay would take it."""
-    kustomization = sample_predictor(MODEL)
-    kustomization["components"] = ["components/istio", "components/gateway-api"]
-    public = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
-    rule = {
-        "issuer": ISSUER,
-        "jwks": json.dumps({"keys": [{**public, "kid": "a"}]}),
-        "audiences": [AUDIENCE],
-    }
-    callers = [namespace.name, "gateways"]
-    path = "/spec/rules/0/from/0/source/notNamespaces"
-    mode = "/metadata/annotations/serving.kserve.io~1deploymentMode"
-    port = "/spec/predictor/containers/0/ports/0/name"
-    kustomization["patches"] += [
-        {
-            "target": {"kind": "RequestAuthentication"},
-            "patch": yaml.safe_dump([{"op": "replace", "path": "/spec/jwtRules", "value": [rule]}]),
-        },
-        {
-            "target": {"kind": "AuthorizationPolicy", "name": "modelserve-peers"},
-            "patch": yaml.safe_dump([{"op": "replace", "path": path, "value": callers}]),
-        },
-        {
-            "target": {"kind": "InferenceService", "name": MODEL},
-            "patch": yaml.safe_dump(
-                [
-                    {"op": "add", "path": mode, "value": "Standard"},
-                    # Istio tells HTTP by this name; else by a filter of its own Envoy, which is not there.
-                    {"op": "replace", "path": port, "value": "http"},
-                ]
+def deploy_in_mesh(
+    namespace: Any, mesh: None, sample_predictor: Callable[[str], dict[str, Any]]
+) -> Callable[..., None]:
+    """Deploys the model with components, as an overlay would take them, and with what a test changes."""
+
+    def deploy(*components: str, patches: Sequence[dict[str, Any]] = ()) -> None:
+        kustomization = sample_predictor(MODEL)
+        kustomization["components"] = [f"components/{one}" for one in ("istio", *components)]
+        callers = "/spec/rules/0/from/0/source/notNamespaces"
+        kustomization["patches"] += [
+            change("RequestAuthentication", None, ("replace", "/spec/jwtRules", [issuer()])),
+            change(
+                "AuthorizationPolicy", "modelserve-peers", ("replace", callers, [namespace.name, "gateways"])
             ),
-        },
-    ]
-    namespace.apply(kustomization)
-    namespace.kubectl("wait", "inferenceservice", MODEL, "--for=condition=Ready", "--timeout=240s")
+            change("InferenceService", MODEL, *STANDARD),
+            *patches,
+        ]
+        namespace.apply(kustomization)
+        for one in namespace.list("inferenceservice"):
+            name = one["metadata"]["name"]
+            namespace.kubectl("wait", "inferenceservice", name, "--for=condition=Ready", "--timeout=240s")
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def mesh_model(deploy_in_mesh: Callable[..., None]) -> None:
+    """The model, which a Gateway may let in."""
+    deploy_in_mesh("gateway-api")
+
+
+@pytest.fixture(scope="module")
+def caller(namespace: Any, mesh: None) -> Caller:
+    """Makes calls from a pod in a namespace, with a sidecar or without."""
+
+    def calls(*wanted: Call, where: str = namespace.name, sidecar: bool = True) -> list[Any]:
+        name = "caller" if sidecar else "caller-without-sidecar"
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": name,
+                "namespace": where,
+                "labels": {"sidecar.istio.io/inject": str(sidecar).lower()},
+            },
+            "spec": {
+                "terminationGracePeriodSeconds": 0,
+                "containers": [
+                    {
+                        "name": "caller",
+                        "image": f"dev.local/{MODEL}-sample:dev",
+                        "command": ["sleep", "infinity"],
+                        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+                    }
+                ],
+            },
+        }
+        here = f"--namespace={where}"
+        namespace.kubectl("apply", here, "--filename=-", stdin=json.dumps(pod))
+        namespace.kubectl("wait", here, "pod", name, "--for=condition=Ready", "--timeout=120s")
+        script = (FOLDER / "caller.py").read_text()
+        command = ("exec", here, "--stdin", name, "--container=caller", "--", "python", "-c", script)
+        found: list[Any] = json.loads(namespace.kubectl(*command, stdin=json.dumps(wanted)))
+        return found
+
+    return calls

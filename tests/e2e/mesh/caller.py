@@ -1,7 +1,8 @@
 """Runs in a pod: makes the calls that come on the standard input, and prints what became of each.
 
 A call has ``url`` and ``method``, where ``GRPC`` stands for a call of the method in the path, and may
-have ``token`` and ``body`` (base64). An outcome is a status, or the name of the exception in its place.
+have ``token`` and ``body`` (base64). An outcome is a status, or the name of the exception in its place; of a
+call with ``tells`` it is that parameter of the answer.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ def call(client: httpx.Client, one: dict[str, Any]) -> int | str:
     if one["method"] == "GRPC":
         return call_grpc(one["url"], body, headers)
     try:
-        return client.request(one["method"], one["url"], content=body, headers=headers).status_code
+        answer = client.request(one["method"], one["url"], content=body, headers=headers)
     except httpx.HTTPError as error:
         return type(error).__name__
+    if "tells" in one and answer.status_code == 200:
+        return str(answer.json()["parameters"][one["tells"]])
+    return answer.status_code
 
 
 def call_grpc(url: str, body: bytes, headers: dict[str, str]) -> str:
