@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheuses import PrometheusClient, running_prometheus
 
 from modelserve.canary.controller.metrics import CanaryMetrics
-from modelserve.canary.judge.verdicts import Finding, Judgement, Verdict
+from modelserve.canary.judge.verdicts import Verdict
 from modelserve.canary.rollout import RolloutState
 from modelserve.canary.running.course import Phase, begin
 from modelserve.canary.running.driver import Progress
@@ -164,8 +164,7 @@ def _in_process() -> CollectorRegistry:
     canaries = CanaryMetrics(registry)
     state = RolloutState(STABLE, CANARY, 20, is_ready=True, failure="", fingerprint="a")
     course = begin(state, now=time.time()).to(Phase.WATCHING, now=time.time(), reason="")
-    judgement = Judgement.of([Finding("errors", Verdict.FAIL, "errors: 25%")])
-    canaries.tell("local", "bert-ner", Progress(time.time(), course, 20, None, judgement))
+    canaries.tell("local", "bert-ner", Progress(time.time(), course, 20), Verdict.FAIL)
     canaries.step_ended("local", "bert-ner", "advanced")
     worker = WorkerMetrics(registry)
     worker.given_up("lease_lost")

@@ -38,8 +38,8 @@ class CanaryMetrics:
         self._shown: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
-    def tell(self, namespace: str, service: str, progress: Progress) -> None:
-        """A canary stands there now."""
+    def tell(self, namespace: str, service: str, progress: Progress, verdict: Verdict | None) -> None:
+        """A canary stands there now, and this is the last verdict on it, where there is one."""
         revision = progress.course.expected.canary or ""
         with self._lock:
             if self._shown.get((namespace, service), revision) != revision:
@@ -48,9 +48,9 @@ class CanaryMetrics:
             whose = (namespace, service, revision)
             if progress.percent is not None:
                 self._percent.labels(*whose).set(progress.percent)
-            if progress.judgement is not None:
-                for verdict in Verdict:
-                    self._verdict.labels(*whose, verdict.value).set(verdict is progress.judgement.verdict)
+            if verdict is not None:
+                for one in Verdict:
+                    self._verdict.labels(*whose, one.value).set(one is verdict)
 
     def step_ended(self, namespace: str, service: str, outcome: str) -> None:
         """A step is over."""

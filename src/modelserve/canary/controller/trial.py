@@ -113,7 +113,7 @@ class Trial:
         standing = self.standing.at(course)
         said = "; ".join(filter(None, (course.reason, progress.trouble)))
         progressing = Condition("Progressing", not course.has_ended, phase_name(course.phase), said)
-        verdict = self._verdict if progress.judgement is None else progress.judgement.verdict
+        verdict = self._last_verdict(progress)
         status = write_standing(standing, percent=progress.percent, verdict=verdict)
         self._policy = write_status(
             self._books.cluster, self._policy, OBEYED, progressing, canary=status, now=progress.at
@@ -121,7 +121,12 @@ class Trial:
         self.standing, self._verdict = standing, verdict
 
     def _show(self, progress: Progress) -> None:
-        self._books.metrics.tell(self.canary.namespace, self.canary.service, progress)
+        # Of what was judged before this process was there, too.
+        verdict = self._last_verdict(progress)
+        self._books.metrics.tell(self.canary.namespace, self.canary.service, progress, verdict)
+
+    def _last_verdict(self, progress: Progress) -> Verdict | None:
+        return self._verdict if progress.judgement is None else progress.judgement.verdict
 
     def _tell_people(self, course: Course) -> None:
         message = f"{course.expected.canary}: {course.reason}"

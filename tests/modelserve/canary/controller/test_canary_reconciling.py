@@ -114,6 +114,21 @@ def test_a_process_that_follows_judges_all_that_was_seen(world: Any, start: Any)
     assert traffic == "traffic: 2,050 requests against 6,050"
 
 
+def test_a_process_that_follows_shows_what_was_judged_before(world: Any, start: Any) -> None:
+    """Else a canary that failed between two scrapes would be marked by nobody."""
+    world.bring(2, error_share=0.2)
+    start().reach("RollingBack")
+    second = start()
+    second.run()
+    assert world.standing["phase"] == "RolledBack"
+    whose = {"namespace": "default", "model": "names", "revision": "revision-2"}
+    shown = {
+        verdict: second.registry.get_sample_value("modelserve_canary_verdict", {**whose, "verdict": verdict})
+        for verdict in ("pass", "fail", "error")
+    }
+    assert shown == {"pass": 0, "fail": 1, "error": 0}
+
+
 def test_what_was_decided_and_not_journalled_is_journalled_by_the_next(
     world: Any, start: Any, died: Any
 ) -> None:
