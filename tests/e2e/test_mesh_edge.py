@@ -88,7 +88,8 @@ def client(edge: str, certificate: Certificate) -> Iterator[Callable[..., httpx.
                 f"https://{edge}{path}",
                 headers=headers,
                 json=body,
-                extensions={"sni_hostname": host},
+                # The path as it is written: httpx would tidy it up.
+                extensions={"sni_hostname": host, "target": path.encode()},
             )
 
         yield call
