@@ -146,8 +146,8 @@ def _workers() -> list[Panel]:
             "In progress, or waiting for a worker. At the limit further ones are refused with 429.",
             "short",
             # Every server of a store tells the same.
-            Query(f"max({series(unfinished, *_PROCESS)})", "unfinished"),
-            Query(f"max({series(f'{unfinished}_limit', *_PROCESS)})", "limit"),
+            Query(f"max by (namespace) ({series(unfinished, *_PROCESS)})", "{{namespace}}"),
+            Query(f"max by (namespace) ({series(f'{unfinished}_limit', *_PROCESS)})", "{{namespace}}: limit"),
         ),
         lines(
             "Runs in progress by worker",
