@@ -8,12 +8,17 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as messages
 from meshes import HOST, MODEL, V1, V2, Call, Caller, infer, question, token
+
+MONITOR = Path(__file__).parents[2] / "observability" / "prometheus" / "monitors" / "servers.yaml"
 
 
 def grpc_call(path: str, body: bytes = b"", **more: str) -> Call:
@@ -112,6 +117,19 @@ def test_grpc_is_no_way_around(caller: Caller) -> None:
 def test_a_pod_without_a_certificate_is_not_heard(caller: Caller) -> None:
     (outcome,) = caller(infer(token=token()), sidecar=False)
     assert outcome in {"ReadError", "RemoteProtocolError"}, "the connection ends before there is an answer"
+
+
+def test_metrics_are_passed_on_to_who_has_no_certificate(caller: Caller, namespace: Any) -> None:
+    caller(infer(token=token()))
+    (pod,) = namespace.list("pods", f"--selector=serving.kserve.io/inferenceservice={MODEL}")
+    (monitor,) = yaml.safe_load(MONITOR.read_text())["spec"]["podMetricsEndpoints"]
+    port, path = (
+        rule["replacement"]
+        for rule in monitor["relabelings"]
+        if "security_istio_io_tlsMode" in str(rule["sourceLabels"]) and "replacement" in rule
+    )
+    told = httpx.get(f"http://{port.replace('$1', pod['status']['podIP'])}{path}", timeout=30).text
+    assert f'modelserve_requests_total{{model="{MODEL}",outcome="ok"' in told
 
 
 def test_a_certificate_of_another_namespace_is_refused(

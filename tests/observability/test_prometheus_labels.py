@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import yaml
-from http_servers import answering
+from http_servers import Request, answering
 from prometheus_client import generate_latest
 from prometheuses import running_prometheus
 
@@ -80,6 +80,16 @@ def test_series_of_servers_have_model_revision_and_component(tmp_path: Path) -> 
             targets.append(target(pod, "kserve-container", port, "8080", labels))
             # The proxy beside it is another monitor's.
             targets.append(target(pod, "queue-proxy", port, "8012", labels))
+        # In a mesh the sidecar passes it on; of a pair's predictor it does not know.
+        text += b"envoy_server_live 1\n"
+
+        def passed_on(request: Request, text: bytes = text) -> tuple[int, bytes]:
+            return (200, text) if request.path == "/stats/prometheus" else (404, b"")
+
+        sidecar = stack.enter_context(answering(passed_on, "text/plain"))
+        meshed = {**labels, "security.istio.io/tlsMode": "istio"}
+        targets.append(target("meshed-a", "kserve-container", sidecar, "8080", meshed))
+        targets.append(target("meshed-a", "kserve-container", sidecar, "", meshed))
         # A predictor behind a transformer in the same pod declares no port.
         targets.append(target("pair-a", "transformer-container", port, "8080", labels))
         targets.append(target("pair-a", "kserve-container", port, "", {**labels, "component": "predictor"}))
@@ -91,8 +101,10 @@ def test_series_of_servers_have_model_revision_and_component(tmp_path: Path) -> 
             "metric_relabel_configs": renamed(endpoint["metricRelabelings"]),
         }
         prometheus = stack.enter_context(running_prometheus(tmp_path, scrape))
-        loaded = ask(prometheus.url, "modelserve_model_loaded", 5)
-        queues = ask(prometheus.url, "modelserve_queue_depth", 5)
+        loaded = ask(prometheus.url, "modelserve_model_loaded", 6)
+        queues = ask(prometheus.url, "modelserve_queue_depth", 6)
+        assert len(ask(prometheus.url, "up == 1", 6)) == len(ask(prometheus.url, "up", 6)) == 6
+        assert ask(prometheus.url, "envoy_server_live", 0) == []
     names = ("pod", "component", "revision", "model", "service", "namespace", "job")
     rest = ("bert-ner", "bert-ner", "modelserve", "modelserve-servers")
     expected = {
@@ -104,6 +116,7 @@ def test_series_of_servers_have_model_revision_and_component(tmp_path: Path) -> 
             *rest,
         ),
         ("other-ner-predictor-7c9d8b6f5-x2z4q", "predictor", "other-ner-predictor", *rest),
+        ("meshed-a", "predictor", "local", *rest),
         ("pair-a", "transformer", "local", *rest),
         ("pair-a", "predictor", "local", *rest),
     }
