@@ -126,7 +126,7 @@ def test_metrics_are_passed_on_to_who_has_no_certificate(caller: Caller, namespa
     port, path = (
         rule["replacement"]
         for rule in monitor["relabelings"]
-        if "security_istio_io_tlsMode" in str(rule["sourceLabels"]) and "replacement" in rule
+        if "security_istio_io_tlsMode" in str(rule.get("sourceLabels")) and "replacement" in rule
     )
     told = httpx.get(f"http://{port.replace('$1', pod['status']['podIP'])}{path}", timeout=30).text
     assert f'modelserve_requests_total{{model="{MODEL}",outcome="ok"' in told
