@@ -38,6 +38,7 @@ def both(deploy_in_mesh: Callable[..., None], caller: Caller, wait_for: Callable
     }
     deploy_in_mesh(
         "candidate",
+        "istio",
         "istio-weighted",
         patches=[
             {"patch": yaml.safe_dump(other)},

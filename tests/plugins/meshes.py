@@ -102,11 +102,11 @@ def mesh(namespace: Any) -> Iterator[None]:
 def deploy_in_mesh(
     namespace: Any, mesh: None, sample_predictor: Callable[[str], dict[str, Any]]
 ) -> Callable[..., None]:
-    """Deploys the model with components, as an overlay would take them, and with what a test changes."""
+    """Deploys the model with components, of which ``istio`` is one, and with what a test changes."""
 
     def deploy(*components: str, patches: Sequence[dict[str, Any]] = ()) -> None:
         kustomization = sample_predictor(MODEL)
-        kustomization["components"] = [f"components/{one}" for one in ("istio", *components)]
+        kustomization["components"] = [f"components/{one}" for one in components]
         callers = "/spec/rules/0/from/0/source/notNamespaces"
         kustomization["patches"] += [
             change("RequestAuthentication", None, ("replace", "/spec/jwtRules", [issuer()])),
@@ -127,7 +127,7 @@ def deploy_in_mesh(
 @pytest.fixture(scope="module")
 def mesh_model(deploy_in_mesh: Callable[..., None]) -> None:
     """The model, which a Gateway may let in."""
-    deploy_in_mesh("gateway-api")
+    deploy_in_mesh("istio", "gateway-api")
 
 
 @pytest.fixture(scope="module")
