@@ -83,7 +83,7 @@ def test_series_of_servers_have_model_revision_and_component(tmp_path: Path) -> 
         # In a mesh the sidecar passes it on; of a pair's predictor it does not know.
         text += b"envoy_server_live 1\n"
 
-        def passed_on(request: Request, text: bytes = text) -> tuple[int, bytes]:
+        def passed_on(request: Request) -> tuple[int, bytes]:
             return (200, text) if request.path == "/stats/prometheus" else (404, b"")
 
         sidecar = stack.enter_context(answering(passed_on, "text/plain"))
