@@ -156,18 +156,6 @@ def doctor() -> Doctor:
     return ask
 
 
-@contextmanager
-def another_namespace(namespace: Any, suffix: str) -> Iterator[Any]:
-    """A namespace beside the module's."""
-    other = replace(namespace, name=f"{namespace.name}-{suffix}")
-    namespace.kubectl("delete", "namespace", other.name, "--ignore-not-found", "--timeout=180s")
-    namespace.kubectl("create", "namespace", other.name)
-    try:
-        yield other
-    finally:
-        namespace.kubectl("delete", "namespace", other.name, "--wait=false")
-
-
 def apply(namespace: Any, *objects: dict[str, Any]) -> None:
     namespace.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
 
@@ -331,7 +319,7 @@ def test_pods_that_the_namespace_does_not_take(
     doctor: Doctor,
     wait_for: Any,
 ) -> None:
-    with another_namespace(namespace, suffix) as other:
+    with namespace.beside(f"{namespace.name}-{suffix}").made() as other:
         for key, value in labels.items():
             other.kubectl("label", "namespace", other.name, f"{key}={value}")
         if policy:
@@ -344,7 +332,7 @@ def test_pods_that_the_namespace_does_not_take(
 @pytest.fixture(scope="module")
 def served(namespace: Any) -> Iterator[Any]:
     """A namespace with a service that answers."""
-    with another_namespace(namespace, "served") as other:
+    with namespace.beside(f"{namespace.name}-served").made() as other:
         apply(other, service("names", predictor={"minReplicas": 0}))
         other.wait_ready("inferenceservice", "names")
         yield other

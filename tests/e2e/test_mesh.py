@@ -32,10 +32,8 @@ def grpc_infer(**more: str) -> Call:
 
 @pytest.fixture(scope="module")
 def other_namespace(namespace: Any) -> Iterator[str]:
-    name = f"{namespace.name}-other"
-    namespace.kubectl("create", "namespace", name)
-    yield name
-    namespace.kubectl("delete", "namespace", name, "--wait=false")
+    with namespace.beside(f"{namespace.name}-other").made() as other:
+        yield other.name
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -31,8 +31,6 @@ def edge(
     namespace: Any, mesh_model: None, certificate: Certificate, wait_for: Callable[..., Any]
 ) -> Iterator[str]:
     """The address of a Gateway, as components/gateway-api wants it."""
-    here = "--namespace=gateways"
-    namespace.kubectl("create", "namespace", "gateways")
     pem = {"tls.crt": certificate.certificate.decode(), "tls.key": certificate.key.decode()}
     secret = {
         "apiVersion": "v1",
@@ -57,20 +55,20 @@ def edge(
         },
         "spec": {"gatewayClassName": "istio", "listeners": [listener]},
     }
-    for one in (secret, gateway):
-        namespace.kubectl("apply", here, "--filename=-", stdin=json.dumps(one))
-    namespace.kubectl("wait", here, "gateway", "modelserve", "--for=condition=Programmed", "--timeout=120s")
-    address = namespace.kubectl(
-        "get", here, "service", "modelserve-istio", "--output=jsonpath={.spec.clusterIP}"
-    )
+    with namespace.beside("gateways").made(is_waited_for=True) as gateways:
+        gateways.kubectl("apply", "--filename=-", stdin=json.dumps(secret))
+        gateways.kubectl("apply", "--filename=-", stdin=json.dumps(gateway))
+        gateways.kubectl("wait", "gateway", "modelserve", "--for=condition=Programmed", "--timeout=120s")
+        address = gateways.kubectl(
+            "get", "service", "modelserve-istio", "--output=jsonpath={.spec.clusterIP}"
+        )
 
-    def listens() -> bool:
-        with socket.socket() as tried:
-            return tried.connect_ex((address, 443)) == 0
+        def listens() -> bool:
+            with socket.socket() as tried:
+                return tried.connect_ex((address, 443)) == 0
 
-    wait_for(listens, seconds=120)
-    yield address
-    namespace.kubectl("delete", "namespace", "gateways", "--timeout=180s")
+        wait_for(listens, seconds=120)
+        yield address
 
 
 @pytest.fixture(scope="module")

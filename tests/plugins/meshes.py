@@ -87,15 +87,13 @@ def mesh(namespace: Any) -> Iterator[None]:
         check=True,
         timeout=120,
     ).stdout
-    system = "--namespace=istio-system"
-    namespace.kubectl("create", "namespace", "istio-system")
-    try:
-        namespace.kubectl("apply", system, "--server-side", "--filename=-", stdin=made)
-        namespace.kubectl("rollout", system, "status", "deployment/istiod", "--timeout=180s")
-        yield
-    finally:
-        namespace.kubectl("delete", system, "--ignore-not-found", "--filename=-", stdin=made)
-        namespace.kubectl("delete", "namespace", "istio-system", "--timeout=180s")
+    with namespace.beside("istio-system").made(is_waited_for=True) as system:
+        try:
+            system.kubectl("apply", "--server-side", "--filename=-", stdin=made)
+            system.kubectl("rollout", "status", "deployment/istiod", "--timeout=180s")
+            yield
+        finally:
+            system.kubectl("delete", "--ignore-not-found", "--filename=-", stdin=made)
 
 
 @pytest.fixture(scope="module")
