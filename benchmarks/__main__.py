@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime
 import json
 import shlex
@@ -17,7 +18,6 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.environments import NotInstalled, ensure
 from benchmarks.measures import MEASURES
 from benchmarks.places import DOCUMENTS, SCRATCH
-from modelserve.bench import running
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         # Through JSON, so that a page is written from just what its results.json holds.
-        result = json.loads(json.dumps(running.run(MEASURES[name].measure(options))))
+        result = json.loads(json.dumps(asyncio.run(MEASURES[name].measure(options))))
         results["measures"][name] = result
         results["measured"][name] = results["date"]
         print("\n".join(MEASURES[name].table(result)), flush=True)

@@ -63,7 +63,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure; 0 when every call was answered well, 1 when one was not, 3 without a verdict."""
-    from modelserve.bench import running
+    import asyncio
+
     from modelserve.bench.calls import encode_call, parse_url
     from modelserve.bench.inputs import read_items
 
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"modelserve bench: {error}", file=sys.stderr)
         return 2
     calls = [encode_call(target, options.model, item, protocol=options.protocol) for item in items]
-    report = running.run(_measure(options, target, calls))
+    report = asyncio.run(_measure(options, target, calls))
     if report is None:
         return 1
     print(json.dumps(asdict(report)) if options.json else _table(report))

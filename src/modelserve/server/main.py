@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from modelserve.errors import ModelServeError
 from modelserve.logs import configure_logging
+from modelserve.memory import collect_rarely
 from modelserve.settings import PredictorSettings, RemoteSettings, ServerSettings, parse_settings
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def run_server(
     Returns:
         The exit status: 0 after a signal, 1 when the server could not start.
     """
+    collect_rarely()
     configure_logging(
         log_format=settings.log_format, log_level=settings.log_level, revision=settings.revision
     )
@@ -132,6 +135,7 @@ def run_server(
 
     try:
         models = build()
+        gc.freeze()  # the modules stay, and need not be looked at again; the models are not loaded yet
         uvloop.run(serve(models, settings, on_ready, worker, open_mirror()))
     except ModelServeError as error:
         logger.error("%s", error)
