@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -16,7 +17,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *arguments]
+    return _run("-m", *arguments)
+
+
+def run_code(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run("-c", code, *arguments)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
 
 
@@ -47,6 +56,39 @@ def test_a_server_without_a_model_is_bad_usage() -> None:
     assert run("bert_ner").returncode == 2
     assert run("modelserve.cli", "serve").returncode == 2
     assert run("modelserve.cli", "serve", "--model", "x").returncode == 1
+
+
+_LOOKED_AT = """
+import gc, json, os, signal, sys
+from pathlib import Path
+from modelserve.server.main import run_server
+from modelserve.settings import PredictorSettings, parse_settings
+
+settings = parse_settings(PredictorSettings, sys.argv[1:], program="server")
+
+def build():
+    from bert_ner.model import BertNer
+    return [BertNer("bert-ner", Path("samples/bert-ner"), settings, version=None, digest=None)]
+
+def announce(http_port, grpc_port):
+    from modelserve.execution import Execution
+    looked_at = gc.get_objects()
+    loaded = sum(isinstance(one, Execution) for one in looked_at)
+    print(json.dumps([gc.get_threshold()[0], gc.get_freeze_count(), len(looked_at), loaded]), flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+
+sys.exit(run_server(build, settings, announce))
+"""
+
+
+def test_a_server_looks_for_garbage_rarely_and_among_what_may_go() -> None:
+    common = ("--host", "127.0.0.1", "--http_port", "0", "--grpc_port", "0")
+    answer = run_code(_LOOKED_AT, *common)
+    assert answer.returncode == 0, answer.stderr
+    threshold, frozen, looked_at, loaded = json.loads(answer.stdout.splitlines()[-1])
+    assert threshold == 10_000
+    assert frozen > 2 * looked_at, "the modules are not among them"
+    assert loaded == 1, "a model that is unloaded has to go, with whatever refers to itself in it"
 
 
 def test_a_call_in_progress_at_sigterm_is_answered(start_server: Any) -> None:
