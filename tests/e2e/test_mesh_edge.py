@@ -123,7 +123,7 @@ def test_metrics_and_pages_stay_inside(client: Callable[..., httpx.Response]) ->
     assert [client("GET", path).status_code for path in ("/metrics", "/docs", "/openapi.json")] == [404] * 3
 
 
-def test_grpc_from_outside(edge: str, certificate: Certificate) -> None:
+def test_grpc_from_outside(edge: str, certificate: Certificate, wait_for: Callable[..., Any]) -> None:
     credentials = grpc.ssl_channel_credentials(certificate.certificate)
     name = f"{MODEL}-grpc.{DOMAIN}"
     options = [("grpc.ssl_target_name_override", name), ("grpc.default_authority", name)]
@@ -139,8 +139,9 @@ def test_grpc_from_outside(edge: str, certificate: Certificate) -> None:
         return "OK"
 
     with grpc.secure_channel(f"{edge}:443", credentials, options) as channel:
+        # Its route may come later than that of REST.
+        wait_for(lambda: outcome("ServerReady", messages.ServerReadyRequest()) == "OK", seconds=60)
         assert outcome("ModelInfer", question()) == "PERMISSION_DENIED"
         assert outcome("ModelInfer", question(), token()) == "OK"
-        assert outcome("ServerReady", messages.ServerReadyRequest()) == "OK"
         unload = messages.RepositoryModelUnloadRequest(model_name=MODEL)
         assert outcome("RepositoryModelUnload", unload, token()) == "UNIMPLEMENTED"
