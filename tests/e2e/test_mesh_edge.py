@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import grpc
@@ -140,7 +141,8 @@ def test_grpc_from_outside(edge: str, certificate: Certificate, wait_for: Callab
 
     with grpc.secure_channel(f"{edge}:443", credentials, options) as channel:
         # Its route may come later than that of REST.
-        wait_for(lambda: outcome("ServerReady", messages.ServerReadyRequest()) == "OK", seconds=60)
+        ready = partial(outcome, "ServerReady", messages.ServerReadyRequest())
+        wait_for(lambda: ready() == "OK", seconds=60, said=ready)
         assert outcome("ModelInfer", question()) == "PERMISSION_DENIED"
         assert outcome("ModelInfer", question(), token()) == "OK"
         unload = messages.RepositoryModelUnloadRequest(model_name=MODEL)
