@@ -30,14 +30,12 @@ def giving_way() -> Iterator[None]:
     A generator on a machine of its own interrupts no server in the midst of a batch. This one sends some
     milliseconds later where no core is free, which its pacing tells.
     """
-    if not hasattr(os, "SCHED_BATCH"):  # not on Linux
-        yield
-        return
     policy, parameters = os.sched_getscheduler(0), os.sched_param(0)
     os.sched_setscheduler(0, os.SCHED_BATCH | os.SCHED_RESET_ON_FORK, parameters)
     try:
         yield
     finally:
+        # The flag stays: to clear it is a privilege, and it changes nothing for the usual policy.
         os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, parameters)
 
 

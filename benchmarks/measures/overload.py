@@ -10,7 +10,7 @@ from benchmarks.claims import Claim, Options, Result, table_of
 from benchmarks.contenders import OURS
 from benchmarks.measures.throughput import load
 from benchmarks.models import Kind
-from benchmarks.servers import Server, serving
+from benchmarks.servers import serving
 from modelserve.bench.loops import OpenLoop
 from modelserve.bench.outcomes import is_good
 
@@ -26,30 +26,26 @@ _REFUSALS = frozenset({"429", "503"})
 
 async def measure(options: Options) -> Result:
     """The peak of a closed loop, the open loop, and the peak again, for both models."""
-    return {
-        kind.name: {"title": kind.title, **await _measure_kind(kind, options)}
-        for kind in (models.image(), models.ner())
-    }
+    with machine.giving_way():
+        return {
+            kind.name: {"title": kind.title, **await _measure_kind(kind, options)}
+            for kind in (models.image(), models.ner())
+        }
 
 
 async def _measure_kind(kind: Kind, options: Options) -> Result:
     async with serving(OURS, kind, threads=options.threads) as server:
-        with machine.giving_way():
-            return await _overload(server, kind, options)
-
-
-async def _overload(server: Server, kind: Kind, options: Options) -> Result:
-    await load(server, kind, 2.0)
-    before = (await load(server, kind, options.choose(15, 2))).goodput
-    loop = OpenLoop(
-        server.target,
-        server.calls(kind.items),
-        rate=_TIMES * before,
-        connections=_CONNECTIONS,
-        timeout_seconds=120,
-    )
-    report = await loop.run(warm_up_seconds=2.0, seconds=options.choose(60, 4))
-    after = (await load(server, kind, options.choose(15, 2))).goodput
+        await load(server, kind, 2.0)
+        before = (await load(server, kind, options.choose(15, 2))).goodput
+        loop = OpenLoop(
+            server.target,
+            server.calls(kind.items),
+            rate=_TIMES * before,
+            connections=_CONNECTIONS,
+            timeout_seconds=120,
+        )
+        report = await loop.run(warm_up_seconds=2.0, seconds=options.choose(60, 4))
+        after = (await load(server, kind, options.choose(15, 2))).goodput
     # A machine that drifts is another one after a minute: the peak is the mean of both ends.
     return {"peak": (before + after) / 2, "offered": _TIMES * before, **asdict(report)}
 
